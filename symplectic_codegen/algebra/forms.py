@@ -1,0 +1,83 @@
+"""Exact rewriting of scalars into short forms that a person would write."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from symplectic_codegen.algebra.proof import reproducible_value
+
+
+def shortest(expr: sp.Expr) -> sp.Expr:
+    """The shortest of several exact forms, with a positive denominator; ties go to the first.
+
+    `sympy.simplify` would do more and take seconds; the forms tried here are the ones that occur
+    in coefficients of update rules: ratios of exponentials and of powers.
+
+    >>> a, x = sp.symbols("a x", positive=True)
+    >>> shortest((sp.exp(a * x) - 1) * sp.exp(-a * x))
+    1 - exp(-a*x)
+    """
+    expr = sp.powsimp(sp.expand_power_base(_factor_bases(expr))).replace(sp.exp, _as_power)
+    forms = [expr, sp.factor_terms(expr)]
+    if expr.has(sp.exp, sp.Pow) and not _is_delicate(expr):
+        together = sp.powsimp(sp.together(expr))
+        forms += [together, sp.powsimp(sp.expand_mul(together)), sp.powsimp(sp.cancel(together))]
+        forms += [sp.factor_terms(form) for form in forms]
+    if expr.is_rational_function() and sp.count_ops(expr) < 60:
+        forms.append(sp.factor(expr))
+    return positive_denominator(min(forms, key=sp.count_ops))
+
+
+def _is_delicate(expr: sp.Expr) -> bool:
+    """Whether multiplying out would tear apart differences that code must keep together."""
+    return bool(expr.has(sp.log)) or any(
+        power.base.is_Add and power.exp != -1 for power in expr.atoms(sp.Pow)
+    )
+
+
+def _factor_bases(expr: sp.Expr) -> sp.Expr:
+    """Take common factors out of sums that are raised to a power, where they may cancel."""
+    return expr.replace(
+        lambda e: e.is_Pow and e.base.is_Add,
+        lambda e: sp.factor_terms(sp.together(e.base)) ** e.exp,
+    )
+
+
+def _as_power(argument: sp.Expr) -> sp.Expr:
+    """exp(a log b) as b**a."""
+    logs = [f for f in sp.Mul.make_args(argument) if isinstance(f, sp.log)]
+    if len(logs) != 1:
+        return sp.exp(argument)
+    return logs[0].args[0] ** (argument / logs[0])
+
+
+def is_negative(expr: sp.Expr) -> bool:
+    """The sign of `expr` for small positive parameters: decides how to write it, never a proof."""
+    point = {
+        s: sp.Integer(5) if s.is_integer else reproducible_value(s.name, 0) / 4
+        for s in expr.free_symbols
+    }
+    value = expr.xreplace(point).evalf(15)
+    return bool(value.is_comparable and value < 0)
+
+
+def positive_denominator(expr: sp.Expr) -> sp.Expr:
+    """`expr` with both parts of the fraction negated if the denominator is typically negative."""
+    numerator, denominator = sp.fraction(expr)
+    if not (denominator.is_Mul or denominator.is_Add):
+        return expr
+    factors = [f for f in sp.Mul.make_args(denominator) if f.is_Add and is_negative(f)]
+    for factor in factors:
+        denominator = denominator.xreplace({factor: _negated(factor)})
+        numerator = _negated(numerator)
+    return numerator / denominator
+
+
+def _negated(expr: sp.Expr) -> sp.Expr:
+    """-expr with the sign inside a sum, not in front of it."""
+    if expr.is_Add:
+        return sp.Add(*(-term for term in expr.args))
+    sums = [f for f in sp.Mul.make_args(expr) if f.is_Add and is_negative(f)]
+    if expr.is_Mul and sums:
+        return expr.xreplace({sums[0]: _negated(sums[0])})
+    return -expr

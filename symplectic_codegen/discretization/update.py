@@ -1,0 +1,277 @@
+"""A scheme as update equations: what is assigned, in order, with named coefficients.
+
+This is the last symbolic form. The thermal law is put in, so that beta is gone; what varies from
+step to step is either the number n of the step or the time s at its start. Every assignment reads
+the current values, as a program does: after "X <- ...", X means the new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+import sympy as sp
+
+from symplectic_codegen.algebra.forms import is_negative, shortest
+from symplectic_codegen.algebra.proof import vanishes
+from symplectic_codegen.algebra.symbols import Component, G, L, U, X, Y, beta, beta0, t, tau, w
+from symplectic_codegen.algebra.vector import is_scalar, outer_totals
+from symplectic_codegen.discretization.flows import Flow
+from symplectic_codegen.discretization.scheme import Scheme
+from symplectic_codegen.errors import NotSeparableError
+from symplectic_codegen.mechanics.temperature import START
+
+STEP_NUMBER = sp.Symbol("n", positive=True, integer=True)  # 1 in the first step
+
+
+class Clock(Enum):
+    """What of the time of a step its coefficients depend on."""
+
+    NONE = "none"
+    STEP_NUMBER = "step number"
+    TIME = "time"
+
+
+@dataclass(frozen=True)
+class Coefficient:
+    """A scalar of the step, computed once."""
+
+    symbol: sp.Symbol
+    expr: sp.Expr
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """target <- expr, in current values and coefficients."""
+
+    target: sp.Symbol
+    expr: sp.Expr
+
+
+@dataclass(frozen=True)
+class UpdateEquations:
+    """One step of the optimizer, symbolically.
+
+    Args:
+        coefficients: in order of use.
+        assignments: in order; targets are X, w and, if the energy is stepped, U.
+        clock: what the coefficients depend on.
+        domain: (expression, meaning) pairs; a step needs each expression to be positive.
+    """
+
+    coefficients: tuple[Coefficient, ...]
+    assignments: tuple[Assignment, ...]
+    clock: Clock
+    domain: tuple[tuple[sp.Expr, str], ...]
+
+    def inlined(self) -> tuple[Assignment, ...]:
+        """The assignments with every coefficient written out."""
+        values = {c.symbol: c.expr for c in self.coefficients}
+        return tuple(Assignment(a.target, a.expr.xreplace(values)) for a in self.assignments)
+
+
+def update_equations(
+    scheme: Scheme,
+    parameters: Callable[[sp.Expr], sp.Expr],
+    initial_beta: sp.Expr = beta0,
+    with_energy: bool = False,
+) -> UpdateEquations:
+    """The update equations of `scheme`.
+
+    Args:
+        parameters: puts user-facing parameters in the place of physical ones.
+        initial_beta: beta at time 0; the symbol beta0 or a number.
+        with_energy: step U too (needs the value of the loss).
+    """
+    profile = scheme.temperature.profile(initial_beta)
+    if profile is None:
+        raise NotSeparableError(f"the temperature is feedback: {scheme.temperature.reason}")
+    before = profile.subs(t, START)
+    after = profile.subs(t, START + tau)
+    namer = _Namer()
+    assignments: list[Assignment] = []
+    cooled = before
+    for flow in scheme.flows:
+        start = cooled
+        if beta in flow.updates:
+            cooled = after
+            updates = _kick(scheme, flow, start, cooled, namer)
+        else:
+            updates = _rest(flow, start, namer)
+        # U first: its update reads the old momenta where a flow changes both.
+        ordered = sorted(updates, key=lambda a: a.target != U)
+        assignments += [a for a in ordered if a.target != U or with_energy]
+    used = set().union(*(a.expr.free_symbols for a in assignments))
+    raw = [c for c in namer.coefficients if c.symbol in used]
+    coefficients, clock = _on_clock(raw, parameters)
+    return UpdateEquations(
+        coefficients,
+        tuple(assignments),
+        clock,
+        _domain(profile, parameters),
+    )
+
+
+class _Namer:
+    """Collects coefficients under readable names, each name once."""
+
+    def __init__(self) -> None:
+        self.coefficients: list[Coefficient] = []
+
+    def name(self, base: str, expr: sp.Expr, meaning: str) -> sp.Expr:
+        if expr.is_number:
+            return expr
+        for known in self.coefficients:
+            if known.expr == expr:
+                return known.symbol
+        taken = {c.symbol.name for c in self.coefficients}
+        name, number = base, 2
+        while name in taken:
+            name, number = f"{base}_{number}", number + 1
+        symbol = sp.Symbol(name, real=True)
+        self.coefficients.append(Coefficient(symbol, expr, meaning))
+        return symbol
+
+
+def _kick(
+    scheme: Scheme, flow: Flow, before: sp.Expr, after: sp.Expr, namer: _Namer
+) -> list[Assignment]:
+    """X and U after kick and cooling, with beta = `before` -> `after`."""
+    space = scheme.space
+    slope = sp.diff(space.coupling, X)
+    energy = Assignment(U, _factored(flow.updates[U].subs(beta, before), namer))
+    if slope.has(X) or not vanishes(space.coupling - slope * X):
+        # A nonlinear coupling: Y is formed, kicked, and turned back into X.
+        old = space.coupling.subs(beta, before)
+        total = _collect(old, namer, {})
+        for weight, force in flow.impulses:
+            total += namer.name(
+                _impulse_name(force), weight.subs(beta, before), f"impulse weight of {_shape(force)}"
+            ) * force
+        inverse = space.solve_coupling().subs(beta, after)
+        return [energy, Assignment(X, _collect(inverse, namer, {Y: total}))]
+    mass_before, mass_after = slope.subs(beta, before), slope.subs(beta, after)
+    decay = namer.name(
+        "decay", mass_before / mass_after, "β(t−τ)/β(t): what cooling leaves of the momenta"
+    )
+    kicked = decay * X
+    for weight, force in flow.impulses:
+        scalar, direction = _split(force)
+        gain = namer.name(
+            _impulse_name(direction),
+            weight.subs(beta, before) * scalar / mass_after,
+            f"impulse of {_shape(direction)}: time average of the thermal mass over the step",
+        )
+        kicked += gain * direction
+    return [energy, Assignment(X, kicked)]
+
+
+def _rest(flow: Flow, at: sp.Expr, namer: _Namer) -> list[Assignment]:
+    """w and U after a drift at beta = `at`."""
+    moved = sp.expand_mul(flow.updates[w].subs(beta, at) - w)
+    result: sp.Expr = w
+    for term in sp.Add.make_args(moved):
+        scalar, direction = _split(term)
+        sign = -1 if is_negative(scalar) else 1
+        rate = namer.name("rate", sign * scalar, "learning rate of the drift")
+        result += sign * rate * _collect(direction, namer, {})
+    energy = _factored(flow.updates[U].subs(beta, at), namer)
+    return [Assignment(U, energy), Assignment(w, result)]
+
+
+def _split(term: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+    """A product as (scalar known before the sweep, the rest with components and sums)."""
+    scalar, rest = [], []
+    for factor in sp.Mul.make_args(sp.factor_terms(term)):
+        known = is_scalar(factor) and not outer_totals(factor)
+        (scalar if known else rest).append(factor)
+    return sp.Mul(*scalar), sp.Mul(*rest)
+
+
+def _collect(expr: sp.Expr, namer: _Namer, values: Mapping[sp.Symbol, sp.Expr]) -> sp.Expr:
+    """`expr` with its largest scalar subexpressions named."""
+    if expr in values:
+        return values[expr]
+    if expr.is_number or isinstance(expr, Component):
+        return expr
+    if is_scalar(expr) and not outer_totals(expr):
+        return namer.name("scale", expr, "scalar of the step")
+    if expr.is_Mul or expr.is_Add:
+        known = [a for a in expr.args if is_scalar(a) and not outer_totals(a) and not a.is_number]
+        others = [a for a in expr.args if a not in known]
+        parts = [_collect(a, namer, values) for a in others]
+        if known:
+            parts.append(namer.name("scale", expr.func(*known), "scalar of the step"))
+        return expr.func(*parts)
+    return expr.func(*(_collect(a, namer, values) for a in expr.args))
+
+
+def _factored(update: sp.Expr, namer: _Namer) -> sp.Expr:
+    """An update of U as a sum of named coefficients times U, L and sums over components."""
+    by_quantity: dict[sp.Expr, sp.Expr] = {}
+    for term in sp.Add.make_args(sp.expand_mul(sp.factor_terms(update))):
+        coefficient, quantity = term.as_independent(U, L, *outer_totals(term), as_Add=False)
+        by_quantity[quantity] = by_quantity.get(quantity, sp.S.Zero) + coefficient
+    result: sp.Expr = sp.S.Zero
+    for quantity, coefficient in by_quantity.items():
+        sign = -1 if is_negative(coefficient) else 1
+        base = {U: "energy_decay", L: "energy_work"}.get(quantity, "energy_drift")
+        named = namer.name(base, sign * coefficient, "coefficient of the internal energy")
+        result += sign * named * quantity
+    return result
+
+
+def _impulse_name(direction: sp.Expr) -> str:
+    if direction == G:
+        return "impulse"
+    if direction == w:
+        return "pull"
+    return "force"
+
+
+def _shape(direction: sp.Expr) -> str:
+    return {G: "the loss gradient", w: "the weights"}.get(direction, str(direction))
+
+
+def _on_clock(
+    raw: list[Coefficient], parameters: Callable[[sp.Expr], sp.Expr]
+) -> tuple[tuple[Coefficient, ...], Clock]:
+    """Coefficients in user-facing parameters, on the simplest clock that serves them.
+
+    If, with s = (n - 1) tau, the step tau cancels, the number of the step is enough and the rule
+    stays right when the step size is scheduled. Otherwise time itself is kept.
+    """
+    moment = parameters(tau)
+    in_time = [shortest(parameters(c.expr)) for c in raw]
+    if not any(e.has(START) for e in in_time):
+        return tuple(Coefficient(c.symbol, e, c.meaning) for c, e in zip(raw, in_time)), Clock.NONE
+    counted = [
+        shortest(parameters(c.expr.subs(START, (STEP_NUMBER - 1) * tau))) if e.has(START) else e
+        for c, e in zip(raw, in_time)
+    ]
+    timed = [e.as_independent(STEP_NUMBER, as_Add=False)[1] for e in counted]
+    if not any(e.free_symbols & moment.free_symbols for e in timed):
+        return (
+            tuple(Coefficient(c.symbol, e, c.meaning) for c, e in zip(raw, counted)),
+            Clock.STEP_NUMBER,
+        )
+    return tuple(Coefficient(c.symbol, e, c.meaning) for c, e in zip(raw, in_time)), Clock.TIME
+
+
+def _domain(
+    profile: sp.Expr, parameters: Callable[[sp.Expr], sp.Expr]
+) -> tuple[tuple[sp.Expr, str], ...]:
+    """Conditions for beta(t) to exist up to the end of the step."""
+    conditions = []
+    for power in sorted(profile.atoms(sp.Pow, sp.log), key=sp.default_sort_key):
+        base = power.base if power.is_Pow else power.args[0]
+        singular = power.func is sp.log or not (power.exp.is_integer and power.exp.is_positive)
+        if not base.has(t) or base is sp.E or not singular or base.is_positive:
+            continue
+        end = parameters(sp.expand(base.subs(t, START + tau)))
+        conditions.append((end, f"β(t) exists only while {base} > 0"))
+    return tuple(conditions)
+
+

@@ -1,0 +1,123 @@
+"""What a Hamiltonian is: which exact flows it splits into, and which structure it keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy as sp
+
+from symplectic_codegen.algebra.proof import Claim, Verdict, vanishes
+from symplectic_codegen.algebra.symbols import G, L, U, X, beta, t, w
+from symplectic_codegen.algebra.vector import HessianProduct, Total
+
+
+@dataclass(frozen=True)
+class Obstruction:
+    """A term of H that belongs to no piece with an exact flow, and why."""
+
+    term: sp.Expr
+    reason: str
+
+
+@dataclass(frozen=True)
+class Separation:
+    """H = potential(w, beta, t) + thermal(U, beta, t) + kinetic(X, beta, t) + obstructions."""
+
+    potential: sp.Expr
+    thermal: sp.Expr
+    kinetic: sp.Expr
+    obstructions: tuple[Obstruction, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every term found its piece."""
+        return not self.obstructions
+
+
+def depends_on_weights(expr: sp.Expr) -> bool:
+    """Whether `expr` changes with w, also through the loss."""
+    return bool(expr.has(w, L, G, HessianProduct))
+
+
+def separate(H: sp.Expr) -> Separation:
+    """Sort the terms of H by the coordinates they depend on.
+
+    >>> from symplectic_codegen.algebra.symbols import k
+    >>> pieces = separate(beta * Total(X**2) / (2 * k) + beta * L / k)
+    >>> pieces.kinetic, pieces.potential
+    (beta*Total(X**2)/(2*k), beta*L/k)
+    """
+    potential, thermal, kinetic = [], [], []
+    obstructions: list[Obstruction] = []
+    for term in sp.Add.make_args(_expand(H)):
+        on_weights, on_momenta, on_energy = depends_on_weights(term), term.has(X), term.has(U)
+        if term.has(G):
+            reason = "its w-derivative needs the Hessian of the loss"
+            obstructions.append(Obstruction(term, reason))
+        elif on_weights + on_momenta + on_energy > 1:
+            obstructions.append(Obstruction(term, _mixture(on_weights, on_momenta, on_energy)))
+        elif on_weights:
+            potential.append(term)
+        elif on_momenta:
+            kinetic.append(term)
+        else:
+            thermal.append(term)
+    return Separation(
+        sp.Add(*potential), sp.Add(*thermal), sp.Add(*kinetic), tuple(obstructions)
+    )
+
+
+def _mixture(on_weights: bool, on_momenta: bool, on_energy: bool) -> str:
+    names = [
+        name
+        for name, present in (
+            ("the weights w", on_weights),
+            ("the momenta X", on_momenta),
+            ("the energy U", on_energy),
+        )
+        if present
+    ]
+    return f"it couples {' and '.join(names)}, so it is no potential, kinetic or thermal term"
+
+
+def _expand(H: sp.Expr) -> sp.Expr:
+    """Multiply out products over sums, and small powers of sums; nothing that could explode."""
+    small = H.replace(
+        lambda e: e.is_Pow and e.base.is_Add and e.exp in (2, 3) and len(e.base.args) <= 6,
+        lambda e: sp.expand_multinomial(e),
+    )
+    return sp.expand_mul(small)
+
+
+def standard_form(expr: sp.Expr) -> sp.Expr:
+    """`expr` with sums inside `Total` multiplied out where that lets scalars come out."""
+    return expr.replace(lambda e: isinstance(e, Total), lambda e: Total(sp.expand_mul(e.body)))
+
+
+def homogeneity(H: sp.Expr) -> Claim:
+    """Whether H is homogeneous of degree one in beta at fixed X: then motion is contact dynamics.
+
+    On H = beta K(w, X, U) the bracket reduces to the contact Hamiltonian flow of K on (U, w, X),
+    of which this phase space (omega = beta (dU + X dw)) is the symplectization.
+    """
+    method = "Euler's identity beta dH/dbeta = H"
+    if vanishes(beta * sp.diff(H, beta) - H):
+        return Claim(
+            "H is homogeneous of degree one in β: (U, w, X) follow the contact Hamiltonian "
+            "flow of K = H/β",
+            Verdict.PROVED,
+            method,
+        )
+    return Claim(
+        "H is not homogeneous of degree one in β: the motion is not contact dynamics",
+        Verdict.PROVED,
+        method,
+    )
+
+
+def conservation(H: sp.Expr) -> Claim:
+    """Whether the continuous motion conserves H."""
+    method = "dH/dt = ∂H/∂t, because {H, H} = 0"
+    if vanishes(sp.diff(H, t)):
+        return Claim("H is conserved by the continuous motion", Verdict.PROVED, method)
+    return Claim("H is not conserved: it depends on t explicitly", Verdict.PROVED, method)

@@ -1,0 +1,152 @@
+"""The thermal law h dbeta/dt = k dH/dU: solved in closed form, or classified as feedback.
+
+The solution is kept as a *propagator*: beta at time t for beta = b at time s. The profile of an
+optimizer is the propagator from beta(0) = beta0; the cooling map of one step is the propagator over
+that step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy as sp
+
+from symplectic_codegen.algebra.proof import Claim, Verdict, vanishes
+from symplectic_codegen.algebra.symbols import U, beta, beta0, t
+from symplectic_codegen.algebra.vector import components, outer_totals
+
+START = sp.Symbol("s", nonnegative=True)  # the time from which a propagator starts
+
+
+@dataclass(frozen=True)
+class Temperature:
+    """The motion of beta.
+
+    Args:
+        kind: "constant", "exponential", "shifted exponential", "power law", "autonomous",
+            "explicit time", or "feedback" (no law of its own: beta and U are state).
+        rate: dbeta/dt.
+        propagator: beta(t) for beta(s) = beta, as an expression in beta, t and s; None if feedback.
+        claim: the check that the propagator solves the law.
+        reason: why there is no closed form.
+    """
+
+    kind: str
+    rate: sp.Expr
+    propagator: sp.Expr | None
+    claim: Claim
+    reason: str = ""
+
+    def profile(self, initial: sp.Expr = beta0) -> sp.Expr | None:
+        """beta(t) from beta(0) = `initial`."""
+        if self.propagator is None:
+            return None
+        return _tidy(self.propagator.subs(START, 0).subs(beta, initial))
+
+
+def thermal_law(rate: sp.Expr) -> Temperature:
+    """Solve dbeta/dt = `rate`.
+
+    >>> gamma = sp.Symbol("gamma", positive=True)
+    >>> thermal_law(gamma * beta).profile()
+    beta0*exp(gamma*t)
+    >>> thermal_law(gamma * beta * U).kind
+    'feedback'
+    """
+    if rate.has(U) or components(rate) or outer_totals(rate):
+        return _feedback(rate, "∂H/∂U depends on " + _dependence(rate))
+    solved = _solve(rate)
+    if solved is None:
+        return _feedback(rate, f"no closed form was found for dβ/dt = {rate}")
+    kind, propagator = solved
+    positive = _positive_bases(propagator)
+    residuals = (
+        sp.diff(propagator, t).xreplace(positive) - rate.subs(beta, propagator.xreplace(positive)),
+        propagator.subs(t, START) - beta,
+    )
+    if not all(vanishes(sp.powsimp(residual)) for residual in residuals):
+        return _feedback(rate, f"the closed form of dβ/dt = {rate} could not be verified")
+    claim = Claim(
+        "β(t) solves h β̇ = k ∂H/∂U", Verdict.PROVED, "substituted into its differential equation"
+    )
+    return Temperature(kind, rate, propagator, claim)
+
+
+def _positive_bases(propagator: sp.Expr) -> dict[sp.Expr, sp.Symbol]:
+    """Symbols for the sums that are raised to a power: positive wherever beta is defined."""
+    bases = {
+        power.base
+        for power in propagator.atoms(sp.Pow)
+        if power.base.is_Add
+    }
+    return {base: sp.Dummy("base", positive=True) for base in bases}
+
+
+def _dependence(rate: sp.Expr) -> str:
+    return "U" if rate.has(U) else "the weights or momenta"
+
+
+def _feedback(rate: sp.Expr, reason: str) -> Temperature:
+    claim = Claim("β and U are state, integrated with the step", Verdict.ASSUMED, reason)
+    return Temperature("feedback", rate, None, claim, reason)
+
+
+def _solve(rate: sp.Expr) -> tuple[str, sp.Expr] | None:
+    elapsed = t - START
+    if rate == 0:
+        return "constant", beta
+    if not rate.has(beta):
+        integral = _integral(rate)
+        kind = "explicit time" if rate.has(t) else "autonomous"
+        return None if integral is None else (kind, beta + integral)
+    in_time, in_beta = sp.expand_mul(sp.factor_terms(rate)).as_independent(beta, as_Add=False)
+    if in_beta.has(t):
+        return None
+    clock = _integral(in_time) if in_time.has(t) else in_time * elapsed
+    if clock is None:
+        return None
+    kind, propagator = _separable(in_beta, clock)
+    if propagator is None:
+        return None
+    return ("explicit time" if in_time.has(t) else kind), propagator
+
+
+def _separable(g: sp.Expr, clock: sp.Expr) -> tuple[str, sp.Expr | None]:
+    """Solve dbeta/dclock = g(beta)."""
+    slope = sp.diff(g, beta)
+    if not slope.has(beta):
+        offset = sp.cancel((g - slope * beta) / slope)
+        kind = "exponential" if offset == 0 else "shifted exponential"
+        return kind, (beta + offset) * sp.exp(slope * clock) - offset
+    power = sp.simplify(beta * slope / g)
+    if not power.has(beta):
+        scale = sp.simplify(g / beta**power)
+        inverse = sp.simplify(1 - power)
+        # beta^(1-p) grows linearly; written relative to its start, so that it is beta at clock 0.
+        growth = 1 + inverse * scale * clock * beta ** (-inverse)
+        return "power law", beta * growth ** (1 / inverse)
+    return "autonomous", _by_quadrature(g, clock)
+
+
+def _by_quadrature(g: sp.Expr, clock: sp.Expr) -> sp.Expr | None:
+    target = sp.Dummy("target", positive=True)
+    quadrature = sp.integrate(1 / g, beta)
+    if quadrature.has(sp.Integral):
+        return None
+    try:
+        solutions = sp.solve(sp.Eq(quadrature.subs(beta, target), quadrature + clock), target)
+    except NotImplementedError:
+        return None
+    at_start = [s for s in solutions if vanishes(s.subs(t, START) - beta)]
+    return at_start[0] if len(at_start) == 1 else None
+
+
+def _integral(rate: sp.Expr) -> sp.Expr | None:
+    moment = sp.Dummy("t", nonnegative=True)
+    integral = sp.integrate(rate.subs(t, moment), (moment, START, t))
+    return None if integral.has(sp.Integral) else integral
+
+
+def _tidy(expr: sp.Expr) -> sp.Expr:
+    """Pull beta0 out of powers of products, where the exponents combine."""
+    return sp.powsimp(sp.expand_power_base(sp.powsimp(expr)))

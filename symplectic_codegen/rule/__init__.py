@@ -1,0 +1,1 @@
+"""The update rule: the typed, frozen form between mathematics and code."""

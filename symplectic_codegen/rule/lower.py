@@ -1,0 +1,311 @@
+"""From update equations to an `UpdateRule`: the one door out of SymPy.
+
+Scalars are made numerically stable and frozen; assignments are put into single-assignment form; a
+sum over components closes the current sweep and becomes a reduction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import sympy as sp
+
+from symplectic_codegen.algebra.symbols import U, X, w
+from symplectic_codegen.algebra.vector import Total, outer_totals
+from symplectic_codegen.discretization.update import (
+    Clock,
+    UpdateEquations,
+)
+from symplectic_codegen.errors import TargetError
+from symplectic_codegen.mechanics.temperature import START
+from symplectic_codegen.rule.expression import ONE, ZERO, Call, Expr, Number, Op, Ref, references
+from symplectic_codegen.rule.rule import (
+    Assign,
+    Buffer,
+    Guard,
+    Parameter,
+    Reduction,
+    ScalarState,
+    Stage,
+    Store,
+    UpdateRule,
+)
+from symplectic_codegen.rule.stable import (
+    ELEMENT_REWRITES,
+    Expm1,
+    Exprel,
+    Hypot,
+    Log1p,
+    Log1prel,
+    stabilize,
+)
+
+TIME_STATE = "t"
+ENERGY_STATE = "U"
+
+_FUNCTIONS: dict[type[sp.Basic], Op] = {
+    sp.exp: Op.EXP,
+    sp.log: Op.LOG,
+    sp.sin: Op.SIN,
+    sp.cos: Op.COS,
+    sp.tan: Op.TAN,
+    sp.atan: Op.ATAN,
+    sp.sinh: Op.SINH,
+    sp.cosh: Op.COSH,
+    sp.tanh: Op.TANH,
+    sp.asinh: Op.ASINH,
+    sp.erf: Op.ERF,
+    sp.Abs: Op.ABS,
+    sp.sign: Op.SIGN,
+    Expm1: Op.EXPM1,
+    Log1p: Op.LOG1P,
+    Exprel: Op.EXPREL,
+    Log1prel: Op.LOG1PREL,
+    Hypot: Op.HYPOT,
+}
+
+
+def freeze(expr: sp.Expr) -> Expr:
+    """A SymPy expression as an expression of the rule, with subtraction, division and roots.
+
+    Raises:
+        TargetError: a function that no target knows.
+
+    >>> x, y = sp.symbols("x y")
+    >>> str(freeze(x - y / sp.sqrt(1 + x)))
+    'x - y/sqrt(1 + x)'
+    """
+    if expr.is_Rational:
+        return Number(Fraction(int(expr.p), int(expr.q)))
+    if expr.is_Symbol:
+        return Ref(TIME_STATE if expr == START else expr.name)
+    if expr.is_Add:
+        return _freeze_sum(expr)
+    if expr.is_Mul:
+        return _freeze_product(expr)
+    if expr is sp.E:
+        return Call(Op.EXP, (ONE,))
+    if expr.is_Pow:
+        return _freeze_power(expr.base, expr.exp)
+    if isinstance(expr, sp.Min | sp.Max):
+        op = Op.MIN if isinstance(expr, sp.Min) else Op.MAX
+        arguments = [freeze(a) for a in _ordered(expr.args)]
+        result = arguments[0]
+        for argument in arguments[1:]:
+            result = Call(op, (result, argument))
+        return result
+    if expr.func in _FUNCTIONS:
+        return Call(_FUNCTIONS[expr.func], tuple(freeze(a) for a in expr.args))
+    raise TargetError(f"no target can compute {expr.func.__name__} (in {expr})")
+
+
+def _ordered(terms: Sequence[sp.Expr]) -> list[sp.Expr]:
+    """A reproducible order that reads well: constants, scalars, w, momenta, forces."""
+    return sorted(terms, key=_reading_rank)
+
+
+def _reading_rank(e: sp.Expr) -> tuple[bool, int, bool, str]:
+    # X <- decay*X + impulse*G and w <- w - rate*X read as they are said.
+    names = {s.name.split("_new")[0] for s in e.free_symbols}
+    rank = max((i for i, name in enumerate(("w", "X", "G")) if name in names), default=-1)
+    return (not e.is_number, rank, bool(e.is_Function), str(e))
+
+
+def _freeze_sum(expr: sp.Expr) -> Expr:
+    terms = _ordered(expr.args)
+    # A positive term first, so that nothing starts with a minus sign that could be a subtraction.
+    terms.sort(key=lambda e: _is_negated(e))
+    result = freeze(terms[0])
+    for term in terms[1:]:
+        if _is_negated(term):
+            result = Call(Op.SUB, (result, freeze(-term)))
+        else:
+            result = Call(Op.ADD, (result, freeze(term)))
+    return result
+
+
+def _is_negated(term: sp.Expr) -> bool:
+    coefficient, _ = term.as_coeff_Mul()
+    return bool(coefficient.is_negative)
+
+
+def _freeze_product(expr: sp.Expr) -> Expr:
+    coefficient, _ = expr.as_coeff_Mul()
+    if coefficient.is_negative:
+        return _negate_first(freeze(-expr))
+    above, below = [], []
+    for factor in expr.args:
+        if factor.is_Rational:
+            if factor.p != 1:
+                above.append(sp.Integer(factor.p))
+            if factor.q != 1:
+                below.append(sp.Integer(factor.q))
+        elif factor.is_Pow and factor.exp.could_extract_minus_sign() and factor.base is not sp.E:
+            below.append(factor.base ** (-factor.exp))
+        else:
+            above.append(factor)
+    top = _chain(above)
+    return Call(Op.DIV, (top, _chain(below))) if below else top
+
+
+def _negate_first(product: Expr) -> Expr:
+    """The negated product, with the sign on its first factor: -a*b, as one writes it."""
+    if isinstance(product, Call) and product.op in (Op.MUL, Op.DIV):
+        return Call(product.op, (_negate_first(product.args[0]), product.args[1]))
+    if isinstance(product, Number):
+        return Number(-product.value)
+    return Call(Op.NEG, (product,))
+
+
+def _chain(factors: Sequence[sp.Expr]) -> Expr:
+    ordered = _ordered(factors)
+    if not ordered:
+        return ONE
+    result = freeze(ordered[0])
+    for factor in ordered[1:]:
+        result = Call(Op.MUL, (result, freeze(factor)))
+    return result
+
+
+def _freeze_power(base: sp.Expr, exponent: sp.Expr) -> Expr:
+    if exponent == sp.S.Half:
+        return Call(Op.SQRT, (freeze(base),))
+    if exponent.is_negative and base is not sp.E:
+        return Call(Op.DIV, (ONE, freeze(base ** (-exponent))))
+    return Call(Op.POW, (freeze(base), freeze(exponent)))
+
+
+@dataclass
+class _Lowering:
+    """The stages under construction."""
+
+    stages: list[Stage] = field(default_factory=list)
+    scalars: list[Assign] = field(default_factory=list)
+    elements: list[Assign] = field(default_factory=list)
+    reductions: list[Reduction] = field(default_factory=list)
+    current: dict[str, str] = field(default_factory=dict)  # w, X -> name of the current value
+    sums: dict[tuple[sp.Expr, int], str] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+
+    def fresh(self, name: str) -> str:
+        number = self.versions.get(name, 0) + 1
+        self.versions[name] = number
+        return f"{name}_new" if number == 1 else f"{name}_new{number}"
+
+    def freeze_element(self, expr: sp.Expr) -> tuple[Expr, tuple[str, ...]]:
+        stable, used = stabilize(expr, ELEMENT_REWRITES)
+        names = {s: sp.Symbol(self.current[s.name], real=True) for s in (w, X) if s.name in
+                 self.current}
+        return freeze(stable.xreplace(names)), used
+
+    def close(self) -> None:
+        """End the sweep: what it changed is stored, and read again by the next one."""
+        stores = tuple(Store(target, source) for target, source in sorted(self.current.items()))
+        self.stages.append(
+            Stage(tuple(self.scalars), tuple(self.elements), stores, tuple(self.reductions))
+        )
+        self.scalars, self.elements, self.reductions = [], [], []
+        self.current = {}
+
+    def sum_names(self, expr: sp.Expr, used: list[str]) -> dict[Total, sp.Symbol]:
+        """Reductions of the open sweep for the sums in `expr`."""
+        names = {}
+        for total in outer_totals(expr):
+            if outer_totals(total.body):
+                raise TargetError(f"a sum inside a sum has no sweep yet: {total}")
+            version = sum(self.versions.values())
+            known = self.sums.get((total, version))
+            if known is None:
+                known = "sum" if not self.sums else f"sum_{len(self.sums) + 1}"
+                self.sums[total, version] = known
+                body, rewrites = self.freeze_element(total.body)
+                used += rewrites
+                self.reductions.append(
+                    Reduction(known, body, f"sum over all elements of {total.body}")
+                )
+            names[total] = sp.Symbol(known, real=True)
+        return names
+
+
+def lower(
+    name: str,
+    equations: UpdateEquations,
+    parameters: Sequence[Parameter],
+    step_size: sp.Expr,
+) -> tuple[UpdateRule, tuple[str, ...]]:
+    """The rule of `equations`, and the stable rewrites that were used.
+
+    Args:
+        name: snake_case name of the optimizer.
+        parameters: all hyperparameters; those that the rule does not use are left out.
+        step_size: tau in user-facing parameters, for rules that keep time.
+    """
+    used: list[str] = []
+    state = _Lowering()
+    for coefficient in equations.coefficients:
+        stable, rewrites = stabilize(coefficient.expr)
+        used += [f"{rewrite} ({coefficient.symbol})" for rewrite in rewrites]
+        state.scalars.append(
+            Assign(coefficient.symbol.name, freeze(stable), coefficient.meaning)
+        )
+    epilogue: list[Assign] = []
+    energy: sp.Expr = U
+    for assignment in equations.assignments:
+        if assignment.target == U:
+            sums = state.sum_names(assignment.expr, used)
+            value = assignment.expr.xreplace({**sums, U: energy})
+            energy = value
+            continue
+        totals = outer_totals(assignment.expr)
+        expr = assignment.expr
+        if totals:
+            sums = state.sum_names(expr, used)
+            expr = expr.xreplace(sums)
+            if state.elements or state.reductions:
+                state.close()
+        frozen, rewrites = state.freeze_element(expr)
+        used += rewrites
+        target = assignment.target.name
+        new = state.fresh(target)
+        state.elements.append(Assign(new, frozen))
+        state.current[target] = new
+    state.close()
+    states: list[ScalarState] = []
+    stores: list[Store] = []
+    if equations.clock is Clock.TIME:
+        states.append(ScalarState(TIME_STATE, ZERO, "learning time"))
+        epilogue.append(Assign("t_new", freeze(sp.Symbol(TIME_STATE) + step_size), "time now"))
+        stores.append(Store(TIME_STATE, "t_new"))
+    if energy != U:
+        states.append(ScalarState(ENERGY_STATE, ZERO, "internal energy"))
+        epilogue.append(Assign("U_new", freeze(energy), "internal energy after the step"))
+        stores.append(Store(ENERGY_STATE, "U_new"))
+    guards = tuple(Guard(freeze(expr), message) for expr, message in equations.domain)
+    symbols = _used_names(state.stages, epilogue, guards)
+    rule = UpdateRule(
+        name=name,
+        parameters=tuple(p for p in parameters if p.name in symbols),
+        buffers=(Buffer("X", "energy moments"),),
+        stages=tuple(state.stages),
+        states=tuple(states),
+        epilogue=tuple(epilogue),
+        state_stores=tuple(stores),
+        guards=guards,
+    )
+    return rule, tuple(dict.fromkeys(used))
+
+
+def _used_names(
+    stages: Sequence[Stage], epilogue: Sequence[Assign], guards: Sequence[Guard]
+) -> set[str]:
+    names: set[str] = set()
+    for stage in stages:
+        for assignment in (*stage.scalars, *stage.elements):
+            names |= references(assignment.expr)
+        for reduction in stage.reductions:
+            names |= references(reduction.expr)
+    for item in (*epilogue, *guards):
+        names |= references(item.expr)
+    return names

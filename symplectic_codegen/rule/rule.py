@@ -1,0 +1,255 @@
+"""`UpdateRule`: what one step of an optimizer computes, independent of any language.
+
+A step runs through *stages*. A stage evaluates scalars once (on the host, in float64), then sweeps
+once over all elements of all parameters; the sweep assigns element values, stores them, and may add
+up *reductions* over all elements, which later stages and the epilogue can use. A rule without
+global coupling has one stage: its `prologue` and its `body`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from keyword import iskeyword
+
+from symplectic_codegen.rule.expression import Expr, Number, references
+
+PARAMETER = "w"  # the element of a parameter
+GRADIENT = "G"  # the element of its gradient
+LOSS = "L"  # the value of the loss, where a rule asks for it
+STEP = "n"  # the number of the step being made: 1, 2, 3, ...
+
+
+class InvalidRuleError(ValueError):
+    """A rule that no target could run: a bug in the engine, never the user's."""
+
+
+@dataclass(frozen=True)
+class Assign:
+    """name = expr, once; `meaning` becomes a comment in the generated code."""
+
+    name: str
+    expr: Expr
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A state with one value per element of a parameter, zero before the first step."""
+
+    name: str
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class ScalarState:
+    """A scalar kept between steps in float64, e.g. U or t; `initial` is in hyperparameters."""
+
+    name: str
+    initial: Expr
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class Store:
+    """Write the value called `source` to the parameter ("w"), a buffer, or a scalar state."""
+
+    target: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """name = the sum of `expr` over all elements of all parameters that take part in the step."""
+
+    name: str
+    expr: Expr
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """The step is refused unless the value of `expr` is positive; `message` says what it means."""
+
+    expr: Expr
+    message: str
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Bounds of a hyperparameter; None is unbounded.
+
+    >>> str(Interval(Fraction(0), Fraction(1), upper_closed=False))
+    '[0, 1)'
+    >>> Interval(Fraction(0), None).contains(0.0)
+    True
+    """
+
+    lower: Fraction | None = Fraction(0)
+    upper: Fraction | None = None
+    lower_closed: bool = True
+    upper_closed: bool = True
+
+    def contains(self, value: float) -> bool:
+        if self.lower is not None and (
+            value < self.lower or (value == self.lower and not self.lower_closed)
+        ):
+            return False
+        return self.upper is None or not (
+            value > self.upper or (value == self.upper and not self.upper_closed)
+        )
+
+    def __str__(self) -> str:
+        left = "[" if self.lower_closed and self.lower is not None else "("
+        right = "]" if self.upper_closed and self.upper is not None else ")"
+        lower = "-inf" if self.lower is None else str(self.lower)
+        upper = "inf" if self.upper is None else str(self.upper)
+        return f"{left}{lower}, {upper}{right}"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A hyperparameter as the user of the generated code meets it; no default means required."""
+
+    name: str
+    default: Fraction | None = None
+    interval: Interval = field(default_factory=Interval)
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Scalars once, then one sweep over the elements.
+
+    Args:
+        scalars: in order; may use hyperparameters, scalar states, n, L, earlier scalars and the
+            reductions of earlier stages.
+        elements: in order; may use w, G, buffers, any scalar so far, and earlier elements.
+        stores: element values that the sweep writes back.
+        reductions: sums over element values.
+    """
+
+    scalars: tuple[Assign, ...] = ()
+    elements: tuple[Assign, ...] = ()
+    stores: tuple[Store, ...] = ()
+    reductions: tuple[Reduction, ...] = ()
+
+
+@dataclass(frozen=True)
+class UpdateRule:
+    """One step of an optimizer, checked on construction.
+
+    Raises:
+        InvalidRuleError: a name used before it is defined, defined twice, or not an identifier.
+    """
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    buffers: tuple[Buffer, ...]
+    stages: tuple[Stage, ...]
+    states: tuple[ScalarState, ...] = ()
+    epilogue: tuple[Assign, ...] = ()
+    state_stores: tuple[Store, ...] = ()
+    guards: tuple[Guard, ...] = ()
+
+    @property
+    def prologue(self) -> tuple[Assign, ...]:
+        """The scalars computed before the first sweep."""
+        return self.stages[0].scalars
+
+    @property
+    def body(self) -> tuple[Assign, ...]:
+        """All element assignments, in order."""
+        return tuple(a for stage in self.stages for a in stage.elements)
+
+    @property
+    def reductions(self) -> tuple[Reduction, ...]:
+        """All sums over elements, in order."""
+        return tuple(r for stage in self.stages for r in stage.reductions)
+
+    @property
+    def scalar_expressions(self) -> tuple[Expr, ...]:
+        """Everything that is evaluated once per step."""
+        scalars = [a.expr for stage in self.stages for a in stage.scalars]
+        scalars += [a.expr for a in self.epilogue]
+        return (*scalars, *(guard.expr for guard in self.guards))
+
+    @property
+    def needs_loss(self) -> bool:
+        """Whether `step` must be given the value of the loss."""
+        return any(LOSS in references(expr) for expr in self.scalar_expressions)
+
+    @property
+    def needs_step_count(self) -> bool:
+        """Whether anything depends on the number of the step."""
+        return any(STEP in references(expr) for expr in self.scalar_expressions)
+
+    def __post_init__(self) -> None:
+        if not self.stages:
+            raise InvalidRuleError("a rule needs at least one stage")
+        known = _Scope()
+        known.define((p.name for p in self.parameters), "hyperparameter")
+        for state in self.states:
+            known.require(state.initial, f"initial value of {state.name}")
+        known.define((s.name for s in self.states), "scalar state")
+        known.define((LOSS, STEP), "input")
+        for guard in self.guards:
+            known.require(guard.expr, "guard")
+        buffers = {b.name for b in self.buffers}
+        for stage in self.stages:
+            for scalar in stage.scalars:
+                known.require(scalar.expr, scalar.name)
+                known.define((scalar.name,), "scalar")
+            # Element names live inside their own sweep; later stages read the stored buffers.
+            local = known.copy()
+            local.define((PARAMETER, GRADIENT, *sorted(buffers)), "element input")
+            for element in stage.elements:
+                local.require(element.expr, element.name)
+                local.define((element.name,), "element")
+            for store in stage.stores:
+                if store.target not in buffers | {PARAMETER}:
+                    raise InvalidRuleError(f"store to unknown buffer {store.target}")
+                local.check(store.source, "store")
+            targets = [store.target for store in stage.stores]
+            if len(set(targets)) != len(targets):
+                raise InvalidRuleError("a sweep stores to one place twice")
+            for reduction in stage.reductions:
+                local.require(reduction.expr, reduction.name)
+            known.define((r.name for r in stage.reductions), "reduction")
+        for assignment in self.epilogue:
+            known.require(assignment.expr, assignment.name)
+            known.define((assignment.name,), "epilogue")
+        for store in self.state_stores:
+            if store.target not in {s.name for s in self.states}:
+                raise InvalidRuleError(f"store to unknown scalar state {store.target}")
+            known.check(store.source, "state store")
+
+
+class _Scope:
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self.names = set(names)
+
+    def copy(self) -> _Scope:
+        return _Scope(self.names)
+
+    def define(self, names: Iterable[str], what: str) -> None:
+        for name in names:
+            if not name.isidentifier() or iskeyword(name):
+                raise InvalidRuleError(f"{what} {name!r} is not an identifier")
+            if name in self.names:
+                raise InvalidRuleError(f"{what} {name!r} is defined twice")
+            self.names.add(name)
+
+    def require(self, expr: Expr, where: str) -> None:
+        for name in sorted(references(expr)):
+            self.check(name, where)
+
+    def check(self, name: str, where: str) -> None:
+        if name not in self.names:
+            raise InvalidRuleError(f"{where} uses {name!r} before it is defined")
+
+
+def constant(value: int | Fraction) -> Number:
+    """The exact constant `value`."""
+    return Number(Fraction(value))
