@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import sympy as sp
+from sympy.matrices.exceptions import NonInvertibleMatrixError
 
 from symplectic_codegen.algebra.symbols import Component, G, L, d, w
 from symplectic_codegen.algebra.vector import (
@@ -19,6 +20,7 @@ from symplectic_codegen.algebra.vector import (
     _Opened,
     is_scalar,
 )
+from symplectic_codegen.errors import GeometryError
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,19 @@ class Operator:
         return _compact(self.diagonal * other.diagonal, tuple(pairs))
 
     def inverse(self) -> Operator:
-        """The inverse by Woodbury's identity; `determinant` says where it exists."""
+        """The inverse by Woodbury's identity; `determinant` says where it exists.
+
+        Raises:
+            GeometryError: the operator is singular everywhere, for d > number of rank-one terms.
+        """
+        self._require_diagonal()
         scaled = [(u / self.diagonal, v) for u, v in self.rank_ones]
         if not scaled:
             return Operator(1 / self.diagonal)
-        core = self._core().inv()
+        try:
+            core = self._core().inv()
+        except NonInvertibleMatrixError as error:
+            raise GeometryError("the operator is singular: its determinant vanishes") from error
         pairs = tuple(
             (-sp.simplify(core[a, b]) * scaled[a][0], scaled[b][1] / self.diagonal)
             for a in range(len(scaled))
@@ -77,6 +87,7 @@ class Operator:
 
     def determinant(self) -> sp.Expr:
         """The determinant; a product over i stays inert where the diagonal varies with i."""
+        self._require_diagonal()
         if is_scalar(self.diagonal):
             leading = self.diagonal**d
         else:
@@ -85,6 +96,10 @@ class Operator:
         if not self.rank_ones:
             return leading
         return leading * sp.factor(sp.simplify(self._core().det()))
+
+    def _require_diagonal(self) -> None:
+        if self.diagonal == 0:
+            raise GeometryError("the operator has no diagonal part, hence no inverse for general d")
 
     def _core(self) -> sp.Matrix:
         n = len(self.rank_ones)
@@ -114,7 +129,8 @@ def jacobian(field: sp.Expr, vector: Component) -> Operator:
     Operator(diagonal=Total(X**2), rank_ones=((X, 2*X),))
     """
     opened = _Opened(field)
-    if vector == w and (field.has(G) or field.has(HessianProduct)):
+    blocked = vector == w and (field.has(G) or field.has(HessianProduct))
+    if blocked or any(product.args[0].has(vector) for product in opened.products):
         raise UnknownDerivativeError("the Hessian of the loss is no diagonal operator")
     pairs = [(opened.partial(L), G)] if vector == w else []
     pairs += [(opened.partial(R), _gradient_of_total(R, vector)) for R in opened.totals]

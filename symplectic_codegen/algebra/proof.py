@@ -15,6 +15,7 @@ from enum import Enum
 import mpmath
 import sympy as sp
 
+from symplectic_codegen.algebra.explicit import Coordinates, instantiate
 from symplectic_codegen.algebra.symbols import d
 from symplectic_codegen.algebra.vector import HessianProduct, Total, components, outer_totals
 
@@ -142,7 +143,6 @@ def zero_claim(statement: str, exprs: Iterable[sp.Expr], method: str) -> Claim:
 
 def find_nonzero(expr: sp.Expr) -> tuple[dict[str, str], str] | None:
     """A point where `expr` is not zero, and the value there; None if it vanishes at all points."""
-    from symplectic_codegen.algebra.explicit import Coordinates, instantiate
     coordinates = Coordinates(_DIMENSION)
     index = 0 if components(expr) else None
     explicit = instantiate(expr, coordinates, index, loss=_polynomial_loss(coordinates.w))

@@ -154,27 +154,40 @@ def outer_totals(expr: sp.Expr) -> list[Total]:
 
 
 class _Opened:
-    """An expression with its outermost sums replaced by symbols, for partial derivatives."""
+    """An expression with its outermost sums and Hessian products replaced by symbols.
+
+    Partial derivatives then hold them fixed; what they contribute is added by the caller.
+    """
 
     def __init__(self, expr: sp.Expr) -> None:
-        self.totals = outer_totals(expr)
-        names = {R: sp.Dummy(f"R{i}", real=True) for i, R in enumerate(self.totals)}
+        outer = _outermost(expr)
+        self.totals = [node for node in outer if isinstance(node, Total)]
+        self.products = [node for node in outer if isinstance(node, HessianProduct)]
+        names: dict[sp.Basic, sp.Symbol] = {
+            R: sp.Dummy(f"R{i}", real=True) for i, R in enumerate(self.totals)
+        }
+        names |= {P: Component(f"_P{i}") for i, P in enumerate(self.products)}
         self._name = names
-        self._back = {name: R for R, name in names.items()}
-        self._expr = _replace_outer(expr, names) if names else expr
+        self._back = {name: node for node, name in names.items()}
+        self._expr = expr.xreplace(names) if names else expr
 
-    def partial(self, variable: sp.Symbol | Total) -> sp.Expr:
-        """Derivative by a symbol with all sums held fixed, or by one of the sums."""
-        symbol = self._name[variable] if isinstance(variable, Total) else variable
+    def partial(self, variable: sp.Symbol | Total | HessianProduct) -> sp.Expr:
+        """Derivative by a symbol with all sums held fixed, or by one of the sums or products."""
+        symbol = self._name.get(variable, variable)
         return sp.diff(self._expr, symbol).xreplace(self._back)
 
 
-def _replace_outer(expr: sp.Basic, names: dict[Total, sp.Dummy]) -> Any:
-    if isinstance(expr, Total):
-        return names[expr]
-    if not expr.args:
-        return expr
-    return expr.func(*(_replace_outer(argument, names) for argument in expr.args))
+def _outermost(expr: sp.Expr) -> list[sp.Expr]:
+    """The sums and Hessian products that lie inside no other, in a reproducible order."""
+    found: set[sp.Basic] = set()
+    stack: list[sp.Basic] = [expr]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, (Total, HessianProduct)):
+            found.add(node)
+        else:
+            stack.extend(node.args)
+    return sorted(found, key=sp.default_sort_key)
 
 
 def gradient(scalar: sp.Expr, vector: Component) -> sp.Expr:
@@ -199,13 +212,16 @@ def _gradient_of_total(total: Total, vector: Component) -> sp.Expr:
     if vector == w:
         result += Total(opened.partial(L)) * G
         result += HessianProduct(opened.partial(G))
-    for product in sorted(total.body.atoms(HessianProduct), key=sp.default_sort_key):
+    for product in opened.products:
+        weight = opened.partial(product)
+        if weight == 0:
+            continue
         if vector == w:
             raise UnknownDerivativeError("third derivative of the loss")
-        # sum p (H q) = sum q (H p): the variation of q meets H p.
-        dummy = sp.Dummy("v", real=True)
-        weight = sp.diff(total.body.xreplace({product: dummy}), dummy).xreplace({dummy: product})
-        result += sp.diff(product.args[0], vector) * HessianProduct(weight)
+        # sum p (H dq) = sum (H p) dq: the variation of q meets H p, which is held fixed.
+        held = Component("held")
+        pairing = gradient(Total(held * product.args[0]), vector)
+        result += pairing.xreplace({held: HessianProduct(weight)})
     for R in opened.totals:
         weight = opened.partial(R)
         if weight != 0:

@@ -1,0 +1,118 @@
+"""Constants, copies, and what nobody reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+
+from symplectic_codegen.passes.mapping import map_assigns, map_elements, map_rule
+from symplectic_codegen.rule.expression import (
+    Call,
+    Expr,
+    Number,
+    Op,
+    Ref,
+    rebuild,
+    references,
+    substitute,
+)
+from symplectic_codegen.rule.rule import Assign, UpdateRule
+
+_EXACT: dict[Op, Callable[[Fraction, Fraction], Fraction]] = {
+    Op.ADD: lambda a, b: a + b,
+    Op.SUB: lambda a, b: a - b,
+    Op.MUL: lambda a, b: a * b,
+}
+
+
+def fold_constants(rule: UpdateRule) -> UpdateRule:
+    """Literals are combined exactly; factors 1 and terms 0 go away.
+
+    x*0 stays: it is not 0 for an infinite or undefined x.
+    """
+    return map_rule(rule, lambda expr: rebuild(expr, _fold))
+
+
+def _fold(node: Expr) -> Expr:
+    if not isinstance(node, Call):
+        return node
+    args = node.args
+    values = [a.value if isinstance(a, Number) else None for a in args]
+    if node.op is Op.NEG and values[0] is not None:
+        return Number(-values[0])
+    if len(args) != 2:
+        return node
+    left, right = values
+    if left is not None and right is not None:
+        if node.op in _EXACT:
+            return Number(_EXACT[node.op](left, right))
+        if node.op is Op.DIV and right != 0:
+            return Number(left / right)
+    if node.op is Op.MUL and left == 1:
+        return args[1]
+    if node.op in (Op.MUL, Op.DIV) and right == 1:
+        return args[0]
+    if node.op is Op.ADD and left == 0:
+        return args[1]
+    if node.op in (Op.ADD, Op.SUB) and right == 0:
+        return args[0]
+    if node.op is Op.POW and right == 1:
+        return args[0]
+    return node
+
+
+def inline_copies(rule: UpdateRule) -> UpdateRule:
+    """A scalar that only renames another, or a literal, is replaced by what it stands for."""
+    copies: dict[str, Expr] = {}
+
+    def inline(expr: Expr) -> Expr:
+        return substitute(expr, copies)
+
+    stages = []
+    for stage in rule.stages:
+        kept = []
+        for assign in stage.scalars:
+            expr = inline(assign.expr)
+            if isinstance(expr, Ref | Number):
+                copies[assign.name] = expr
+            else:
+                kept.append(replace(assign, expr=expr))
+        stages.append(replace(map_elements(stage, inline), scalars=tuple(kept)))
+    inlined = replace(
+        rule,
+        stages=tuple(stages),
+        epilogue=map_assigns(rule.epilogue, inline),
+        guards=tuple(replace(g, expr=inline(g.expr)) for g in rule.guards),
+    )
+    return fold_constants(inlined)
+
+
+def drop_unused(rule: UpdateRule) -> UpdateRule:
+    """Scalars, elements and sums that reach no store, state or guard go away."""
+    needed: set[str] = {store.source for store in rule.state_stores}
+    for guard in rule.guards:
+        needed |= references(guard.expr)
+    epilogue = _live(rule.epilogue, needed)
+    stages = []
+    for stage in reversed(rule.stages):
+        reductions = tuple(r for r in stage.reductions if r.name in needed)
+        for reduction in reductions:
+            needed |= references(reduction.expr)
+        needed |= {store.source for store in stage.stores}
+        elements = _live(stage.elements, needed)
+        scalars = _live(stage.scalars, needed)
+        stages.append(
+            replace(stage, scalars=scalars, elements=elements, reductions=reductions)
+        )
+    return replace(rule, stages=tuple(reversed(stages)), epilogue=epilogue)
+
+
+def _live(assigns: tuple[Assign, ...], needed: set[str]) -> tuple[Assign, ...]:
+    """The needed ones among `assigns`, the last first; `needed` grows by what they read."""
+    kept = []
+    for assign in reversed(assigns):
+        if assign.name in needed:
+            needed |= references(assign.expr)
+            kept.append(assign)
+    return tuple(reversed(kept))
