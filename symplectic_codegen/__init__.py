@@ -1,0 +1,49 @@
+"""From a Hamiltonian to a proved, fast, vendorable optimizer.
+
+    >>> import symplectic_codegen as sc
+    >>> d = sc.derive("beta/(2*k)*dot(X, X) + beta*c**2/k*L + h*gamma/k*beta*U")
+    >>> print(d.temperature)
+    exponential: β(t) = β₀·exp(γ·t)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from symplectic_codegen.provenance import VERSION as __version__
+
+if TYPE_CHECKING:
+    from symplectic_codegen import catalog as catalog
+    from symplectic_codegen.driver import Derivation as Derivation
+    from symplectic_codegen.driver import derive as derive
+    from symplectic_codegen.errors import SymplecticCodegenError as SymplecticCodegenError
+    from symplectic_codegen.generation import generate as generate
+    from symplectic_codegen.generation import load as load
+    from symplectic_codegen.language.hamiltonian import Hamiltonian as Hamiltonian
+    from symplectic_codegen.language.spec import Spec as Spec
+
+# SymPy takes a quarter of a second to import: only what is asked for is loaded (PEP 562).
+_PLACES = {
+    "Derivation": "symplectic_codegen.driver",
+    "Hamiltonian": "symplectic_codegen.language.hamiltonian",
+    "Spec": "symplectic_codegen.language.spec",
+    "SymplecticCodegenError": "symplectic_codegen.errors",
+    "derive": "symplectic_codegen.driver",
+    "generate": "symplectic_codegen.generation",
+    "load": "symplectic_codegen.generation",
+}
+
+__all__ = ["__version__", "catalog", *_PLACES]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "catalog":
+        return import_module("symplectic_codegen.catalog")
+    if name in _PLACES:
+        return getattr(import_module(_PLACES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

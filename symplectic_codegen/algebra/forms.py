@@ -8,7 +8,7 @@ from symplectic_codegen.algebra.proof import reproducible_value
 
 
 def shortest(expr: sp.Expr) -> sp.Expr:
-    """The shortest of several exact forms, with a positive denominator; ties go to the first.
+    """The shortest of several exact forms, with a positive denominator; ties go to products.
 
     `sympy.simplify` would do more and take seconds; the forms tried here are the ones that occur
     in coefficients of update rules: ratios of exponentials and of powers.
@@ -18,14 +18,14 @@ def shortest(expr: sp.Expr) -> sp.Expr:
     1 - exp(-a*x)
     """
     expr = sp.powsimp(sp.expand_power_base(_factor_bases(expr))).replace(sp.exp, _as_power)
-    forms = [expr, sp.factor_terms(expr)]
+    forms = [sp.factor_terms(expr), expr]
     if expr.has(sp.exp, sp.Pow) and not _is_delicate(expr):
         together = sp.powsimp(sp.together(expr))
         forms += [together, sp.powsimp(sp.expand_mul(together)), sp.powsimp(sp.cancel(together))]
         forms += [sp.factor_terms(form) for form in forms]
     if expr.is_rational_function() and sp.count_ops(expr) < 60:
         forms.append(sp.factor(expr))
-    return positive_denominator(min(forms, key=sp.count_ops))
+    return positive_denominator(min(forms, key=lambda form: (sp.count_ops(form), form.is_Add)))
 
 
 def _is_delicate(expr: sp.Expr) -> bool:

@@ -12,8 +12,6 @@ product of the (symmetric) Hessian with a vector, `HessianProduct`.
 
 from __future__ import annotations
 
-from typing import Any
-
 import sympy as sp
 
 from symplectic_codegen.algebra.symbols import Component, G, L, d, w
@@ -76,10 +74,6 @@ class Total(sp.Function):
     def _eval_is_nonpositive(self) -> bool | None:
         return True if self.body.is_nonpositive else None
 
-    def _latex(self, printer: Any, exp: str | None = None) -> str:
-        text = rf"\sum_i {printer.parenthesize(_indexed(self.body), 50)}"
-        return text if exp is None else rf"\left({text}\right)^{{{exp}}}"
-
 
 class HessianProduct(sp.Function):
     """The vector (d^2 L / dw dw) q for a component expression q. Linear in q."""
@@ -107,14 +101,6 @@ class HessianProduct(sp.Function):
             # d(H q)_i/dX_j is no diagonal operator; `gradient` treats it by symmetry instead.
             return sp.S.Zero
         return HessianProduct(sp.diff(self.args[0], symbol))
-
-    def _latex(self, printer: Any, exp: str | None = None) -> str:
-        text = rf"\nabla^2 L\,{printer.parenthesize(_indexed(self.args[0]), 50)}"
-        return text if exp is None else rf"\left({text}\right)^{{{exp}}}"
-
-
-def _indexed(expr: sp.Expr) -> sp.Expr:
-    return expr.xreplace({s: sp.Symbol(f"{s.name}_i") for s in components(expr)})
 
 
 def _split_scalar(term: sp.Expr) -> tuple[sp.Expr, sp.Expr]:

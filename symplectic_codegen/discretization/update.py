@@ -7,7 +7,7 @@ the current values, as a program does: after "X <- ...", X means the new one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -77,6 +77,7 @@ def update_equations(
     parameters: Callable[[sp.Expr], sp.Expr],
     initial_beta: sp.Expr = beta0,
     with_energy: bool = False,
+    reserved: Collection[str] = (),
 ) -> UpdateEquations:
     """The update equations of `scheme`.
 
@@ -84,13 +85,14 @@ def update_equations(
         parameters: puts user-facing parameters in the place of physical ones.
         initial_beta: beta at time 0; the symbol beta0 or a number.
         with_energy: step U too (needs the value of the loss).
+        reserved: names of hyperparameters, which no coefficient may take.
     """
     profile = scheme.temperature.profile(initial_beta)
     if profile is None:
         raise NotSeparableError(f"the temperature is feedback: {scheme.temperature.reason}")
     before = profile.subs(t, START)
     after = profile.subs(t, START + tau)
-    namer = _Namer()
+    namer = _Namer(reserved)
     assignments: list[Assignment] = []
     cooled = before
     for flow in scheme.flows:
@@ -106,9 +108,11 @@ def update_equations(
     used = set().union(*(a.expr.free_symbols for a in assignments))
     raw = [c for c in namer.coefficients if c.symbol in used]
     coefficients, clock = _on_clock(raw, parameters)
+    # A coefficient that has become a number is no coefficient: 0*X and 1*G go away.
+    numbers = {c.symbol: c.expr for c in coefficients if c.expr.is_Rational}
     return UpdateEquations(
-        coefficients,
-        tuple(assignments),
+        tuple(c for c in coefficients if c.symbol not in numbers),
+        tuple(Assignment(a.target, a.expr.xreplace(numbers)) for a in assignments),
         clock,
         _domain(profile, parameters),
     )
@@ -117,8 +121,9 @@ def update_equations(
 class _Namer:
     """Collects coefficients under readable names, each name once."""
 
-    def __init__(self) -> None:
+    def __init__(self, reserved: Collection[str]) -> None:
         self.coefficients: list[Coefficient] = []
+        self.reserved = frozenset(reserved)
 
     def name(self, base: str, expr: sp.Expr, meaning: str) -> sp.Expr:
         if expr.is_number:
@@ -126,7 +131,7 @@ class _Namer:
         for known in self.coefficients:
             if known.expr == expr:
                 return known.symbol
-        taken = {c.symbol.name for c in self.coefficients}
+        taken = self.reserved | {c.symbol.name for c in self.coefficients}
         name, number = base, 2
         while name in taken:
             name, number = f"{base}_{number}", number + 1
@@ -141,7 +146,6 @@ def _kick(
     """X and U after kick and cooling, with beta = `before` -> `after`."""
     space = scheme.space
     slope = sp.diff(space.coupling, X)
-    energy = Assignment(U, _factored(flow.updates[U].subs(beta, before), namer))
     if slope.has(X) or not vanishes(space.coupling - slope * X):
         # A nonlinear coupling: Y is formed, kicked, and turned back into X.
         old = space.coupling.subs(beta, before)
@@ -151,7 +155,8 @@ def _kick(
                 _impulse_name(force), weight.subs(beta, before), f"impulse weight of {_shape(force)}"
             ) * force
         inverse = space.solve_coupling().subs(beta, after)
-        return [energy, Assignment(X, _collect(inverse, namer, {Y: total}))]
+        momenta = Assignment(X, _collect(inverse, namer, {Y: total}))
+        return [Assignment(U, _factored(flow.updates[U].subs(beta, before), namer)), momenta]
     mass_before, mass_after = slope.subs(beta, before), slope.subs(beta, after)
     decay = namer.name(
         "decay", mass_before / mass_after, "β(t−τ)/β(t): what cooling leaves of the momenta"
@@ -165,6 +170,8 @@ def _kick(
             f"impulse of {_shape(direction)}: time average of the thermal mass over the step",
         )
         kicked += gain * direction
+    # Named after the momenta, so that shared coefficients are called decay and impulse.
+    energy = Assignment(U, _factored(flow.updates[U].subs(beta, before), namer))
     return [energy, Assignment(X, kicked)]
 
 
@@ -246,18 +253,18 @@ def _on_clock(
     moment = parameters(tau)
     in_time = [shortest(parameters(c.expr)) for c in raw]
     if not any(e.has(START) for e in in_time):
-        return tuple(Coefficient(c.symbol, e, c.meaning) for c, e in zip(raw, in_time)), Clock.NONE
+        return tuple(Coefficient(c.symbol, e, c.meaning) for c, e in zip(raw, in_time, strict=True)), Clock.NONE
     counted = [
         shortest(parameters(c.expr.subs(START, (STEP_NUMBER - 1) * tau))) if e.has(START) else e
-        for c, e in zip(raw, in_time)
+        for c, e in zip(raw, in_time, strict=True)
     ]
     timed = [e.as_independent(STEP_NUMBER, as_Add=False)[1] for e in counted]
     if not any(e.free_symbols & moment.free_symbols for e in timed):
         return (
-            tuple(Coefficient(c.symbol, e, c.meaning) for c, e in zip(raw, counted)),
+            tuple(Coefficient(c.symbol, e, c.meaning) for c, e in zip(raw, counted, strict=True)),
             Clock.STEP_NUMBER,
         )
-    return tuple(Coefficient(c.symbol, e, c.meaning) for c, e in zip(raw, in_time)), Clock.TIME
+    return tuple(Coefficient(c.symbol, e, c.meaning) for c, e in zip(raw, in_time, strict=True)), Clock.TIME
 
 
 def _domain(

@@ -17,7 +17,7 @@ from symplectic_codegen.rule.expression import (
     references,
     substitute,
 )
-from symplectic_codegen.rule.rule import Assign, UpdateRule
+from symplectic_codegen.rule.rule import PARAMETER, Assign, UpdateRule
 
 _EXACT: dict[Op, Callable[[Fraction, Fraction], Fraction]] = {
     Op.ADD: lambda a, b: a + b,
@@ -106,6 +106,26 @@ def drop_unused(rule: UpdateRule) -> UpdateRule:
             replace(stage, scalars=scalars, elements=elements, reductions=reductions)
         )
     return replace(rule, stages=tuple(reversed(stages)), epilogue=epilogue)
+
+
+def drop_unread_buffers(rule: UpdateRule) -> UpdateRule:
+    """A buffer that is written but never read is no state: it goes away, with its traffic."""
+    read = {
+        name
+        for stage in rule.stages
+        for item in (*stage.elements, *stage.reductions)
+        for name in references(item.expr)
+    }
+    kept = {b.name for b in rule.buffers if b.name in read}
+    stages = tuple(
+        replace(
+            stage,
+            stores=tuple(s for s in stage.stores if s.target == PARAMETER or s.target in kept),
+        )
+        for stage in rule.stages
+    )
+    buffers = tuple(b for b in rule.buffers if b.name in kept)
+    return replace(rule, stages=stages, buffers=buffers)
 
 
 def _live(assigns: tuple[Assign, ...], needed: set[str]) -> tuple[Assign, ...]:

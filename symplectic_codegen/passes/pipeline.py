@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from symplectic_codegen.passes.cleanup import drop_unused, fold_constants, inline_copies
+from symplectic_codegen.passes.cleanup import (
+    drop_unread_buffers,
+    drop_unused,
+    fold_constants,
+    inline_copies,
+)
 from symplectic_codegen.passes.hoisting import hoist_scalars
 from symplectic_codegen.passes.powers import multiply_out_powers
 from symplectic_codegen.passes.sharing import share_subexpressions
@@ -28,6 +33,7 @@ PASSES: tuple[Pass, ...] = (
     Pass("multiply out powers", multiply_out_powers, "x*x instead of pow(x, 2) in the sweep"),
     Pass("share subexpressions", share_subexpressions, "nothing is computed twice"),
     Pass("inline copies", inline_copies, "no names for names"),
+    Pass("drop unread buffers", drop_unread_buffers, "no traffic for what nobody reads"),
     Pass("drop unused", drop_unused, "nothing is computed in vain"),
 )
 

@@ -35,11 +35,14 @@ def _share_scalars(rule: UpdateRule, taken: set[str]) -> UpdateRule:
     later = [a for stage in rule.stages[1:] for a in stage.scalars] + list(rule.epilogue)
     defined_late = {a.name for a in later} | {r.name for r in rule.reductions}
     occurrences: Counter[Expr] = Counter()
+    seen: set[Expr] = set()
     for assign in (*first.scalars, *later):
+        if assign.expr in seen:
+            # A whole right-hand side that occurs twice is one value with two names.
+            occurrences.update([assign.expr] * 2)
+            continue
+        seen.add(assign.expr)
         occurrences.update(n for n in walk(assign.expr) if _is_costly(n))
-        # A whole right-hand side that occurs twice is one value with two names.
-        if isinstance(assign.expr, Call) and not _is_costly(assign.expr):
-            occurrences.update([assign.expr])
     # Only what is known before the first sweep can be shared by everything after it.
     known = {
         expr

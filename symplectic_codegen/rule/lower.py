@@ -106,11 +106,11 @@ def _ordered(terms: Sequence[sp.Expr]) -> list[sp.Expr]:
     return sorted(terms, key=_reading_rank)
 
 
-def _reading_rank(e: sp.Expr) -> tuple[bool, int, bool, str]:
+def _reading_rank(e: sp.Expr) -> tuple[bool, int, int, str]:
     # X <- decay*X + impulse*G and w <- w - rate*X read as they are said.
     names = {s.name.split("_new")[0] for s in e.free_symbols}
     rank = max((i for i, name in enumerate(("w", "X", "G")) if name in names), default=-1)
-    return (not e.is_number, rank, bool(e.is_Function), str(e))
+    return (not e.is_number, rank, 0 if e.is_Symbol or e.is_Pow else 1, str(e))
 
 
 def _freeze_sum(expr: sp.Expr) -> Expr:

@@ -1,0 +1,238 @@
+"""The way through, one step per line: text -> Hamiltonian -> geometry -> motion -> rule -> code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+import sympy as sp
+
+from symplectic_codegen.algebra.proof import Claim
+from symplectic_codegen.algebra.symbols import X, beta, beta0, tau
+from symplectic_codegen.discretization.integrators import get_integrator
+from symplectic_codegen.discretization.reparametrization import ParameterMap, solve_parameters
+from symplectic_codegen.discretization.scheme import Scheme, build_scheme
+from symplectic_codegen.discretization.update import UpdateEquations, update_equations
+from symplectic_codegen.geometry.phase_space import PhaseSpace
+from symplectic_codegen.language.hamiltonian import Hamiltonian
+from symplectic_codegen.language.spec import Bounds, Spec
+from symplectic_codegen.mechanics.equations import (
+    Equations,
+    equations_of_motion,
+    hamiltonian_on,
+)
+from symplectic_codegen.mechanics.structure import (
+    Separation,
+    conservation,
+    homogeneity,
+    separate,
+)
+from symplectic_codegen.mechanics.temperature import Temperature, thermal_law
+from symplectic_codegen.passes.pipeline import ReportLine, run_passes
+from symplectic_codegen.rule.lower import lower
+from symplectic_codegen.rule.rule import Interval, Parameter, UpdateRule
+
+
+@dataclass(frozen=True)
+class CompiledRule:
+    """The rule of an optimizer, with the record of how it came about."""
+
+    rule: UpdateRule
+    report: tuple[ReportLine, ...]
+    rewrites: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """Everything that follows from one spec; each part is derived when it is asked for.
+
+    >>> d = derive("beta/(2*k)*dot(X, X) + beta*c**2/k*L + h*gamma/k*beta*U")
+    >>> d.equations.w, d.temperature.kind
+    (-X/h, 'exponential')
+    """
+
+    spec: Spec
+
+    @cached_property
+    def space(self) -> PhaseSpace:
+        """The phase space with the coupling of the spec."""
+        coupling = self.spec.coupling_expr
+        return PhaseSpace(beta * X if coupling is None else self._with_constants(coupling))
+
+    @cached_property
+    def hamiltonian(self) -> sp.Expr:
+        """H in the coordinates of the phase space."""
+        return hamiltonian_on(self.space, self._with_constants(self.spec.hamiltonian.expr))
+
+    @cached_property
+    def equations(self) -> Equations:
+        """The four equations of motion."""
+        return equations_of_motion(self.space, self.hamiltonian)
+
+    @cached_property
+    def temperature(self) -> Temperature:
+        """The thermal law and its solution."""
+        return thermal_law(self.equations.beta)
+
+    @cached_property
+    def separation(self) -> Separation:
+        """H as a sum of pieces with exact flows."""
+        return separate(self.hamiltonian)
+
+    @cached_property
+    def structure(self) -> tuple[Claim, ...]:
+        """What H is: contact or not, conserved or not."""
+        return (homogeneity(self.hamiltonian), conservation(self.hamiltonian))
+
+    @cached_property
+    def scheme(self) -> Scheme:
+        """The composition of exact flows.
+
+        Raises:
+            NotSeparableError: H has a part without an exact flow.
+        """
+        integrator = get_integrator(self.spec.integrator)
+        return build_scheme(
+            integrator, self.space, self.equations, self.separation, self.temperature
+        )
+
+    @cached_property
+    def parameters(self) -> ParameterMap:
+        """Physical hyperparameters in terms of user-facing ones.
+
+        Raises:
+            ReparametrizationError: the user-facing names cannot be solved for.
+        """
+        fixed = self._constants
+        definitions = [
+            (sp.Symbol(r.name, positive=True), r.expr.xreplace(fixed))
+            for r in self.spec.reparametrization
+        ]
+        required = [p.symbol for p in self.spec.hyperparameters if p.default is None]
+        optional = [p.symbol for p in self.spec.hyperparameters if p.default is not None]
+        # Of the units, c goes first: it scales the force alone.
+        optional.sort(key=lambda s: "chk".find(s.name) if s.name in "chk" else 9)
+        return solve_parameters(definitions, required, [s for s in optional if s not in fixed])
+
+    @cached_property
+    def physical_update(self) -> UpdateEquations:
+        """The update equations in physical parameters."""
+        return self._update(lambda expr: expr)
+
+    def in_user_parameters(self, expr: sp.Expr) -> sp.Expr:
+        """`expr` with physical parameters expressed by user-facing ones; bound ones put in."""
+        bound = {
+            sp.Symbol(r.name, positive=True): r.default
+            for r in self.spec.reparametrization
+            if r.default is not None and _is_point(r.bounds)
+        }
+        solved = sp.powsimp(self.parameters.apply(expr))
+        for name, value in bound.items():
+            solved = sp.limit(solved, name, value, "+") if solved.has(name) else solved
+        return solved
+
+    @cached_property
+    def update(self) -> UpdateEquations:
+        """The update equations in user-facing parameters."""
+        if not self.spec.reparametrization:
+            return self.physical_update
+        return self._update(self.in_user_parameters)
+
+    @cached_property
+    def compiled(self) -> CompiledRule:
+        """The update rule, ready for a target."""
+        step = self.parameters.apply(tau)
+        derived, rewrites = lower(self.spec.name, self.update, self._all_parameters(), step)
+        rule, report = run_passes(derived)
+        return CompiledRule(rule, report, rewrites)
+
+    @property
+    def rule(self) -> UpdateRule:
+        """The update rule, ready for a target."""
+        return self.compiled.rule
+
+    @cached_property
+    def claims(self) -> tuple[Claim, ...]:
+        """Everything that is proved on the way to the rule."""
+        return (
+            *self.space.claims(),
+            *self.structure,
+            self.temperature.claim,
+            *self.scheme.claims(),
+            *((self.parameters.claim,) if self.spec.reparametrization else ()),
+        )
+
+    @property
+    def _constants(self) -> Mapping[sp.Symbol, sp.Expr]:
+        """Hyperparameters that can have one value only, and beta0 = 0: put in exactly."""
+        return {
+            p.symbol: p.default
+            for p in self.spec.hyperparameters
+            if p.default is not None
+            and (_is_point(p.bounds) or (p.symbol == beta0 and p.default == 0))
+        }
+
+    def _with_constants(self, expr: sp.Expr) -> sp.Expr:
+        return expr.subs(self._constants) if self._constants else expr
+
+    def _update(self, parameters: Callable[[sp.Expr], sp.Expr]) -> UpdateEquations:
+        initial = self._constants.get(beta0, beta0)
+        names = {p.name for p in self.spec.hyperparameters}
+        names |= {r.name for r in self.spec.reparametrization}
+        return update_equations(self.scheme, parameters, initial, self.spec.with_energy, names)
+
+    def _all_parameters(self) -> tuple[Parameter, ...]:
+        named = [
+            Parameter(r.name, _fraction(r.default), _interval(r.bounds), r.meaning)
+            for r in self.spec.reparametrization
+        ]
+        physical = [
+            Parameter(p.name, _fraction(p.default), _interval(p.bounds), p.meaning)
+            for p in self.spec.hyperparameters
+            if p.symbol not in self.parameters.physical and p.symbol not in self._constants
+        ]
+        # Required ones first, as in a signature.
+        return tuple(sorted((*named, *physical), key=lambda p: p.default is not None))
+
+
+def derive(
+    source: str | Hamiltonian | Spec, *, integrator: str | None = None, coupling: str | None = None
+) -> Derivation:
+    """Derive the dynamics and the update rule of a Hamiltonian.
+
+    Args:
+        source: the text of a Hamiltonian, a parsed one, or a whole spec.
+        integrator: how the step is composed; see `INTEGRATORS`.
+        coupling: Y as an expression in beta, X, U, w; the paper's is beta*X.
+
+    Raises:
+        SymplecticCodegenError: bad input; parts that cannot be derived raise when asked for.
+    """
+    if isinstance(source, Spec):
+        spec = source
+    else:
+        text = source.text if isinstance(source, Hamiltonian) else source
+        spec = Spec.from_expression(text, coupling=coupling)
+    if integrator is not None:
+        get_integrator(integrator)
+        spec = spec.replace(integrator=integrator)
+    return Derivation(spec)
+
+
+def _is_point(bounds: Bounds) -> bool:
+    return bounds.lower is not None and bounds.lower == bounds.upper
+
+
+def _fraction(value: sp.Rational | None) -> Fraction | None:
+    return None if value is None else Fraction(int(value.p), int(value.q))
+
+
+def _interval(bounds: Bounds) -> Interval:
+    return Interval(
+        _fraction(bounds.lower),
+        _fraction(bounds.upper),
+        bounds.lower_closed,
+        bounds.upper_closed,
+    )

@@ -1,0 +1,1 @@
+"""The language in which Hamiltonians are written, and the specifications around them."""

@@ -1,0 +1,1 @@
+"""How results are shown: plain text, LaTeX, JSON."""

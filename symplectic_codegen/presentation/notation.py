@@ -1,0 +1,217 @@
+"""Formulas for people: Unicode for terminals, ASCII for source code, LaTeX for papers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy as sp
+from sympy.printing.latex import LatexPrinter
+from sympy.printing.precedence import precedence
+from sympy.printing.str import StrPrinter
+
+from symplectic_codegen.algebra.symbols import Component, G, t, tau
+from symplectic_codegen.algebra.vector import HessianProduct, Total
+from symplectic_codegen.mechanics.temperature import START
+
+_GREEK = {
+    "alpha": "α",
+    "beta": "β",
+    "gamma": "γ",
+    "delta": "δ",
+    "epsilon": "ε",
+    "zeta": "ζ",
+    "eta": "η",
+    "theta": "θ",
+    "kappa": "κ",
+    "lamda": "λ",
+    "lam": "λ",
+    "mu": "μ",
+    "nu": "ν",
+    "rho": "ρ",
+    "sigma": "σ",
+    "tau": "τ",
+    "omega": "ω",
+}
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+_SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+
+
+def unicode_name(name: str) -> str:
+    """A symbol's name as a physicist writes it.
+
+    >>> unicode_name("beta0")
+    'β₀'
+    """
+    stem = name.rstrip("0123456789")
+    digits = name[len(stem) :]
+    if stem in _GREEK:
+        return _GREEK[stem] + digits.translate(_SUBSCRIPTS)
+    return name
+
+
+def at_end_of_step(expr: sp.Expr) -> sp.Expr:
+    """`expr` with the start of the step written t - tau, as the paper does."""
+    return expr.subs(START, t - tau) if expr.has(START) else expr
+
+
+class _UnicodePrinter(StrPrinter):
+    """SymPy's plain printer with Greek letters, sums over i and small powers raised."""
+
+    def __init__(self, inside_sum: bool = False) -> None:
+        super().__init__({"order": "none"})
+        self._index = "ᵢ" if inside_sum else ""
+
+    def _print_Symbol(self, expr: sp.Symbol) -> str:
+        if expr == G:
+            return "∇L" if not self._index else f"∂{self._index}L"
+        name = unicode_name(expr.name)
+        return name + self._index if isinstance(expr, Component) else name
+
+    def _print_Component(self, expr: sp.Symbol) -> str:
+        return self._print_Symbol(expr)
+
+    def _print_Add(self, expr: sp.Expr, order: Any = None) -> str:
+        text = ""
+        for term in _positive_first(reading_order(expr.args)):
+            negative = _is_negated(term)
+            printed = self._print(-term if negative else term)
+            sign = ("-" if negative else "") if not text else (" - " if negative else " + ")
+            text += sign + printed
+        return text
+
+    def _print_Mul(self, expr: sp.Expr) -> str:
+        coefficient, _ = expr.as_coeff_Mul()
+        if coefficient.is_negative:
+            return "-" + self._print(-expr)
+        above, below = [], []
+        for factor in expr.args:
+            if factor.is_Rational:
+                above += [sp.Integer(factor.p)] if factor.p != 1 else []
+                below += [sp.Integer(factor.q)] if factor.q != 1 else []
+            elif factor.is_Pow and factor.exp.is_Rational and factor.exp < 0:
+                below.append(factor.base ** (-factor.exp))
+            else:
+                above.append(factor)
+        top = "·".join(self._factor(f, expr) for f in reading_order(above)) or "1"
+        if not below:
+            return top
+        bottom = "·".join(self._factor(f, expr) for f in reading_order(below))
+        return f"{top}/({bottom})" if len(below) > 1 else f"{top}/{bottom}"
+
+    def _factor(self, factor: sp.Expr, parent: sp.Expr) -> str:
+        return self.parenthesize(factor, precedence(parent))
+
+    def _print_Pow(self, expr: sp.Expr, rational: bool = False) -> str:
+        base, exponent = expr.base, expr.exp
+        if exponent == sp.S.Half:
+            return f"√({self._print(base)})"
+        if exponent.is_Rational and exponent < 0:
+            return f"1/{self.parenthesize(base**-exponent, precedence(expr) - 1)}"
+        inner = self.parenthesize(base, precedence(expr) + 1)
+        if exponent.is_Integer and 0 < exponent < 100:
+            return inner + str(exponent).translate(_SUPERSCRIPTS)
+        return f"{inner}^{self.parenthesize(exponent, precedence(expr) + 1)}"
+
+    def _print_exp(self, expr: sp.Expr) -> str:
+        return f"exp({self._print(expr.args[0])})"
+
+    def _print_Abs(self, expr: sp.Expr) -> str:
+        return f"|{self._print(expr.args[0])}|"
+
+    def _print_Total(self, expr: Total) -> str:
+        body = expr.body
+        inner = _UnicodePrinter(inside_sum=True)
+        if body.is_Add:
+            return f"Σᵢ({inner.doprint(body)})"
+        return f"Σᵢ {inner.doprint(body)}"
+
+    def _print_HessianProduct(self, expr: HessianProduct) -> str:
+        return f"∇²L·({self._print(expr.args[0])})"
+
+
+class _AsciiPrinter(StrPrinter):
+    """The language of Hamiltonians, for docstrings of generated code."""
+
+    def __init__(self) -> None:
+        super().__init__({"order": "none"})
+
+    def _print_Add(self, expr: sp.Expr, order: Any = None) -> str:
+        terms = reading_order(expr.args)
+        return super()._print_Add(sp.Add(*terms, evaluate=False), order="none")
+
+    def _print_Total(self, expr: Total) -> str:
+        return f"sum({self._print(expr.body)})"
+
+
+class _LatexPrinter(LatexPrinter):
+    """SymPy's LaTeX with the paper's letters; vectors are bold."""
+
+    def __init__(self, inside_sum: bool = False) -> None:
+        super().__init__({"mul_symbol": None})
+        self._inside_sum = inside_sum
+
+    def _print_Component(self, expr: sp.Symbol, style: str = "plain") -> str:
+        if expr == G:
+            return r"\partial_i L" if self._inside_sum else r"\nabla L"
+        return f"{expr.name}_i" if self._inside_sum else rf"\mathbf{{{expr.name}}}"
+
+    def _print_Total(self, expr: Total, exp: str | None = None) -> str:
+        inner = _LatexPrinter(inside_sum=True).doprint(expr.body)
+        text = rf"\sum_i {inner}" if not expr.body.is_Add else rf"\sum_i \left({inner}\right)"
+        return text if exp is None else rf"\left({text}\right)^{{{exp}}}"
+
+    def _print_HessianProduct(self, expr: HessianProduct, exp: str | None = None) -> str:
+        return rf"\nabla^2 L \left({self._print(expr.args[0])}\right)"
+
+    def _print_Symbol(self, expr: sp.Symbol, style: str = "plain") -> str:
+        if expr.name in ("lr", "momentum") or "_" in expr.name:
+            return r"\mathrm{" + expr.name.replace("_", r"\_") + "}"
+        return super()._print_Symbol(expr)
+
+
+def _is_negated(term: sp.Expr) -> bool:
+    return bool(term.as_coeff_Mul()[0].is_negative)
+
+
+def _positive_first(terms: list[sp.Expr]) -> list[sp.Expr]:
+    """The first positive term in front, so that no sum starts with a minus sign needlessly."""
+    first = next((term for term in terms if not _is_negated(term)), terms[0])
+    return [first, *(term for term in terms if term is not first)]
+
+
+def reading_order(terms: Any) -> list[sp.Expr]:
+    """Numbers, then parameters, then w, X, G: reproducible, and close to how it is said."""
+
+    def rank(e: sp.Expr) -> tuple[bool, int, bool, str]:
+        names = [c.name for c in e.free_symbols if isinstance(c, Component)]
+        position = max((i for i, n in enumerate(("w", "Y", "X", "G")) if n in names), default=-1)
+        if position < 0 and e.has(Total):
+            position = 4
+        return (not e.is_number, position, bool(e.is_Function), str(e))
+
+    return sorted(terms, key=rank)
+
+
+def to_unicode(expr: sp.Expr) -> str:
+    """`expr` for a terminal.
+
+    >>> from symplectic_codegen.algebra.symbols import X, beta, k
+    >>> to_unicode(beta * Total(X**2) / (2 * k))
+    'β·Σᵢ Xᵢ²/(2·k)'
+    """
+    return _UnicodePrinter().doprint(at_end_of_step(expr)).replace("-", "−")
+
+
+def to_ascii(expr: sp.Expr) -> str:
+    """`expr` for a comment in source code, in the language of Hamiltonians.
+
+    >>> from symplectic_codegen.algebra.symbols import X, beta
+    >>> to_ascii(beta * Total(X**2))
+    'beta*sum(X**2)'
+    """
+    return _AsciiPrinter().doprint(at_end_of_step(expr))
+
+
+def to_latex(expr: sp.Expr) -> str:
+    """`expr` for a paper."""
+    return _LatexPrinter().doprint(at_end_of_step(expr))

@@ -1,0 +1,570 @@
+"""What the modules for NumPy arrays have in common: names, host code, documentation.
+
+The rule is brought into a form that prints line by line (`prepare`), and turned into finished
+lines for `templates/common/module.py.jinja`, which both the NumPy and the Numba template extend.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from symplectic_codegen.errors import TargetError
+from symplectic_codegen.rule.expression import Expr, Ref, references, substitute
+from symplectic_codegen.rule.rule import (
+    GRADIENT,
+    LOSS,
+    PARAMETER,
+    STEP,
+    Assign,
+    Interval,
+    Parameter,
+    Reduction,
+    Store,
+    UpdateRule,
+)
+from symplectic_codegen.targets.base import Document
+from symplectic_codegen.targets.printing import (
+    HOST,
+    INDENT,
+    LINE_LENGTH,
+    bracketed,
+    comment_lines,
+    docstring_text,
+    fresh,
+    literal_lines,
+    number_text,
+    operations,
+    python_names,
+    quoted,
+    split_long,
+    wrapped,
+)
+
+# Every name that the templates use; rules get others.
+_MODULE_NAMES = frozenset(
+    """
+    np math os numbers operator itertools numba njit prange carray intrinsic types bisect_right
+    Callable Iterable Mapping Sequence NamedTuple Any PROVENANCE annotations
+    self grads gradients loss params tensors groups group real scalars parts i
+    begin end first last thread threads table starts like tensor offset size sums share total
+    update
+    """.split()  # noqa: SIM905
+)
+_CLASS_NAMES = frozenset({"self", "params", "step", "state_dict", "load_state_dict"})
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One pass over all elements, in the names of the generated code.
+
+    Args:
+        name: the name of its public function.
+        arrays: the arrays it reads or writes: w, G, buffers.
+        scalars: the scalars it needs, in the order of their definition.
+        elements: what is assigned per element, in order.
+        stores: element values that are written back after all assignments.
+        reductions: sums over element values.
+        local_names: everything that is a name inside of it.
+    """
+
+    name: str
+    arrays: tuple[str, ...]
+    scalars: tuple[str, ...]
+    elements: tuple[Assign, ...]
+    stores: tuple[Store, ...]
+    reductions: tuple[Reduction, ...]
+    local_names: frozenset[str]
+
+    @property
+    def exprs(self) -> tuple[Expr, ...]:
+        """All expressions of the sweep."""
+        return (*(a.expr for a in self.elements), *(r.expr for r in self.reductions))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A rule in the names of the generated code.
+
+    Args:
+        rule: the rule, renamed.
+        original: the rule as it was; its names are the keys of `state_dict`.
+        sweeps: the sweep of each stage.
+    """
+
+    rule: UpdateRule
+    original: UpdateRule
+    sweeps: tuple[Sweep, ...]
+
+    @property
+    def buffers(self) -> tuple[tuple[str, str], ...]:
+        """(key in the state, name in the code) of each buffer."""
+        pairs = zip(self.original.buffers, self.rule.buffers, strict=True)
+        return tuple((old.name, new.name) for old, new in pairs)
+
+
+def prepare(rule: UpdateRule) -> Prepared:
+    """Rename what would clash with names of the generated code, and settle the order of stores.
+
+    Raises:
+        TargetError: a hyperparameter cannot be an attribute of the class.
+    """
+    for parameter in rule.parameters:
+        if parameter.name in _CLASS_NAMES or parameter.name.startswith("_"):
+            raise TargetError(
+                f"the hyperparameter {parameter.name} needs another name: "
+                "the generated class uses this one"
+            )
+    rule_as_given, rule = rule, _without_dead_code(rule)
+    functions = {_sweep_name(rule, index) for index in range(len(rule.stages))}
+    names = python_names(dict.fromkeys(_names(rule)), _MODULE_NAMES | functions)
+    renamed = _renamed(rule, names)
+    sweeps = tuple(_sweep(renamed, index) for index in range(len(renamed.stages)))
+    return Prepared(renamed, rule_as_given, sweeps)
+
+
+def _without_dead_code(rule: UpdateRule) -> UpdateRule:
+    """The rule without assignments whose value nobody asks for."""
+    needed = {store.source for store in rule.state_stores}
+    needed |= {name for guard in rule.guards for name in references(guard.expr)}
+    epilogue, needed = _live(rule.epilogue, needed)
+    stages = []
+    for stage in reversed(rule.stages):
+        inside = {store.source for store in stage.stores}
+        inside |= {name for r in stage.reductions for name in references(r.expr)}
+        elements, inside = _live(stage.elements, inside)
+        scalars, needed = _live(stage.scalars, needed | inside)
+        stages.append(dataclasses.replace(stage, scalars=scalars, elements=elements))
+    return dataclasses.replace(rule, stages=tuple(reversed(stages)), epilogue=epilogue)
+
+
+def _live(assignments: tuple[Assign, ...], needed: set[str]) -> tuple[tuple[Assign, ...], set[str]]:
+    """The assignments that contribute to the names in `needed`, and all that those need."""
+    kept: list[Assign] = []
+    wanted = set(needed)
+    for assignment in reversed(assignments):
+        if assignment.name in wanted:
+            kept.append(assignment)
+            wanted |= references(assignment.expr)
+    return tuple(reversed(kept)), wanted
+
+
+def _sweep_name(rule: UpdateRule, index: int) -> str:
+    return "update" if len(rule.stages) == 1 else f"stage_{index + 1}"
+
+
+def _names(rule: UpdateRule) -> Iterator[str]:
+    """All names of a rule, the public ones first; w, G, L and n stay what they are."""
+    yield from (p.name for p in rule.parameters)
+    yield from (b.name for b in rule.buffers)
+    yield from (s.name for s in rule.states)
+    yield from (PARAMETER, GRADIENT, LOSS, STEP)
+    for stage in rule.stages:
+        yield from (a.name for a in stage.scalars)
+        yield from (a.name for a in stage.elements)
+        yield from (r.name for r in stage.reductions)
+    yield from (a.name for a in rule.epilogue)
+
+
+def _renamed(rule: UpdateRule, names: dict[str, str]) -> UpdateRule:
+    values: dict[str, Expr] = {old: Ref(new) for old, new in names.items()}
+
+    def assign(items: Iterable[Assign]) -> tuple[Assign, ...]:
+        return tuple(Assign(names[a.name], substitute(a.expr, values), a.meaning) for a in items)
+
+    def store(items: Iterable[Store]) -> tuple[Store, ...]:
+        return tuple(Store(names[s.target], names[s.source]) for s in items)
+
+    return UpdateRule(
+        rule.name,
+        tuple(dataclasses.replace(p, name=names[p.name]) for p in rule.parameters),
+        tuple(dataclasses.replace(b, name=names[b.name]) for b in rule.buffers),
+        tuple(
+            dataclasses.replace(
+                stage,
+                scalars=assign(stage.scalars),
+                elements=assign(stage.elements),
+                stores=store(stage.stores),
+                reductions=tuple(
+                    Reduction(names[r.name], substitute(r.expr, values), r.meaning)
+                    for r in stage.reductions
+                ),
+            )
+            for stage in rule.stages
+        ),
+        tuple(
+            dataclasses.replace(s, name=names[s.name], initial=substitute(s.initial, values))
+            for s in rule.states
+        ),
+        assign(rule.epilogue),
+        store(rule.state_stores),
+        tuple(dataclasses.replace(g, expr=substitute(g.expr, values)) for g in rule.guards),
+    )
+
+
+def _sweep(rule: UpdateRule, index: int) -> Sweep:
+    stage = rule.stages[index]
+    arrays = (PARAMETER, GRADIENT, *(b.name for b in rule.buffers))
+    taken = set(_names(rule)) | _MODULE_NAMES
+    elements, stores = list(stage.elements), []
+    written = {store.target for store in stage.stores}
+    for store in stage.stores:
+        source = store.source
+        # A store must not see what another store of the same sweep has written.
+        if source in written and source != store.target:
+            source = fresh(f"{source}_old", taken)
+            taken.add(source)
+            elements.append(Assign(source, Ref(store.source)))
+        if source != store.target:
+            stores.append(Store(store.target, source))
+    exprs = [a.expr for a in elements] + [r.expr for r in stage.reductions]
+    used = {name for expr in exprs for name in references(expr)}
+    used |= {s.source for s in stores} | {s.target for s in stores}
+    defined = [p.name for p in rule.parameters] + [s.name for s in rule.states] + [LOSS, STEP]
+    for earlier in rule.stages[: index + 1]:
+        defined += [a.name for a in earlier.scalars]
+        if earlier is not stage:
+            defined += [r.name for r in earlier.reductions]
+    own = {a.name for a in elements}
+    # A sweep that uses no array still has to know how many elements there are.
+    used_arrays = tuple(name for name in arrays if name in used) or (PARAMETER,)
+    return Sweep(
+        _sweep_name(rule, index),
+        used_arrays,
+        tuple(name for name in defined if name in used - own),
+        tuple(elements),
+        tuple(stores),
+        stage.reductions,
+        frozenset(taken | used),
+    )
+
+
+def assignment_lines(
+    assignments: Iterable[Assign],
+    text: Callable[[Expr], str],
+    depth: int,
+    taken: Iterable[str],
+) -> list[str]:
+    """Assignments as lines, with their meaning as comments; long ones are split."""
+    used = set(taken)
+    lines: list[str] = []
+
+    def line(assignment: Assign) -> str:
+        return f"{INDENT * depth}{assignment.name} = {text(assignment.expr)}"
+
+    for assignment in assignments:
+        parts = split_long(assignment, lambda a: len(line(a)) <= LINE_LENGTH, used)
+        lines += comment_lines(assignment.meaning, depth) if assignment.meaning else []
+        lines += [line(part) for part in parts]
+    return lines
+
+
+def _host_text(expr: Expr) -> str:
+    # An np.float64 in every expression, so that no division or power of scalars raises.
+    return HOST(expr) if references(expr) else f"np.float64({HOST(expr)})"
+
+
+def host_lines(assignments: Iterable[Assign], depth: int, taken: Iterable[str]) -> list[str]:
+    """Scalars of a step."""
+    return assignment_lines(assignments, _host_text, depth, taken)
+
+
+@dataclass(frozen=True)
+class StepCode:
+    """The finished lines of `step`.
+
+    Args:
+        inputs: reading hyperparameters, scalar states, the step count and the loss.
+        guards: refusing the step.
+        stages: scalars and sweep of each stage, then the epilogue.
+        results: what is kept once nothing can fail any more.
+        refusals: the guards in words, for the docstring.
+    """
+
+    inputs: list[str]
+    guards: list[str]
+    stages: list[str]
+    results: list[str]
+    refusals: list[str]
+
+
+def step_code(prepared: Prepared, sweep_lines: Callable[[Sweep], list[str]]) -> StepCode:
+    """Host code of one step.
+
+    Args:
+        prepared: the rule.
+        sweep_lines: calls one sweep; at depth 3.
+    """
+    rule, taken = prepared.rule, set(_names(prepared.rule)) | _MODULE_NAMES
+    exprs = list(rule.scalar_expressions)
+    used = {name for expr in exprs for name in references(expr)}
+    used |= {name for sweep in prepared.sweeps for name in sweep.scalars}
+    used |= {store.source for store in rule.state_stores}
+    pad = INDENT * 3
+    inputs = [
+        f"{pad}{new.name} = np.float64(self.{old.name})"
+        for old, new in zip(prepared.original.parameters, rule.parameters, strict=True)
+        if new.name in used
+    ]
+    inputs += [
+        f"{pad}{new.name} = np.float64(self._scalars[{quoted(old.name)}])"
+        for old, new in zip(prepared.original.states, rule.states, strict=True)
+        if new.name in used
+    ]
+    inputs += [f"{pad}{STEP} = np.float64(self._steps + 1)"] if STEP in used else []
+    inputs += [f"{pad}{LOSS} = np.float64(loss)"] if LOSS in used else []
+    guards: list[str] = []
+    for number, guard in enumerate(rule.guards, 1):
+        text = HOST(guard.expr)
+        if len(f"{pad}if not {text} > 0.0:") > LINE_LENGTH:
+            name = fresh(f"guard_{number}", taken)
+            guards += host_lines([Assign(name, guard.expr)], 3, taken)
+            text = name
+        guards.append(f"{pad}if not {text} > 0.0:")
+        guards += raise_lines("ValueError", guard.message, 4)
+    stages: list[str] = []
+    for stage, sweep in zip(rule.stages, prepared.sweeps, strict=True):
+        stages += host_lines(stage.scalars, 3, taken)
+        for reduction in sweep.reductions:
+            stages += comment_lines(reduction.meaning, 3) if reduction.meaning else []
+            stages.append(f"{pad}{reduction.name} = np.float64(0.0)")
+        stages += sweep_lines(sweep)
+    stages += host_lines(rule.epilogue, 3, taken)
+    pairs = zip(prepared.original.states, rule.states, strict=True)
+    keys = {new.name: old.name for old, new in pairs}
+    results = [
+        f"{INDENT * 2}self._scalars[{quoted(keys[store.target])}] = float({store.source})"
+        for store in rule.state_stores
+    ]
+    refusals = [
+        line
+        for guard in rule.guards
+        for line in wrapped(f"ValueError: {_sentence(guard.message)}", 3, 1)
+    ]
+    return StepCode(inputs, guards, stages, results, docstring_text(refusals))
+
+
+def raise_lines(error: str, message: str, depth: int) -> list[str]:
+    """A raise statement whose message may be long."""
+    pad = INDENT * depth
+    flat = f"{pad}raise {error}({quoted(message)})"
+    if len(flat) <= LINE_LENGTH:
+        return [flat]
+    entry = literal_lines("", message, depth + 1)
+    if len(entry) == 1:
+        return [f"{pad}raise {error}(", entry[0].rstrip(","), f"{pad})"]
+    return [f"{pad}raise {error}(", *(line for line in entry[1:-1]), f"{pad})"]
+
+
+def bounds_text(interval: Interval) -> tuple[str, str]:
+    """(the interval in words of mathematics, a lambda that tests it); no test if unbounded.
+
+    >>> bounds_text(Interval(Fraction(0), Fraction(1), upper_closed=False))
+    ('[0, 1)', 'lambda x: 0.0 <= x < 1.0')
+    """
+    text = str(interval)
+    lower = number_text(interval.lower).text if interval.lower is not None else ""
+    upper = number_text(interval.upper).text if interval.upper is not None else ""
+    left, right = "<=" if interval.lower_closed else "<", "<=" if interval.upper_closed else "<"
+    if lower and upper:
+        return text, f"lambda x: {lower} {left} x {right} {upper}"
+    if lower:
+        return text, f"lambda x: x {'>=' if interval.lower_closed else '>'} {lower}"
+    if upper:
+        return text, f"lambda x: x {right} {upper}"
+    return text, ""
+
+
+def example_value(parameter: Parameter) -> str:
+    """A value for a required hyperparameter that is inside its bounds.
+
+    >>> example_value(Parameter("lr"))
+    '0.1'
+    """
+    interval = parameter.interval
+    if interval.contains(0.1):
+        return "0.1"
+    lower, upper = interval.lower, interval.upper
+    if lower is not None and upper is not None:
+        return number_text((lower + upper) / 2).text
+    return number_text(lower + 1 if lower is not None else (upper or Fraction(0)) - 1).text
+
+
+def module_lines(prepared: Prepared, document: Document) -> list[str]:
+    """The docstring of the module."""
+    lines = wrapped(f"{document.title}.")
+    lines += ["", "Hamiltonian::", "", *wrapped(document.hamiltonian, 1, 1)]
+    lines += ["", "Update derived from it::", ""]
+    for line in document.update:
+        lines += wrapped(line, 1, 1)
+    if prepared.original.parameters:
+        lines += ["", "Hyperparameters:"]
+        for parameter in prepared.original.parameters:
+            lines += wrapped(f"{parameter.name}: {describe(parameter)}", 1, 1)
+    if prepared.original.buffers or prepared.original.states:
+        lines += ["", "State:"]
+        for buffer in prepared.original.buffers:
+            meaning = buffer.meaning or "one value per element"
+            lines += wrapped(f"{buffer.name}: {_sentence(meaning)}", 1, 1)
+        for state in prepared.original.states:
+            meaning = state.meaning or "a scalar"
+            lines += wrapped(f"{state.name}: {_sentence(meaning)}", 1, 1)
+    lines += ["", "Example::", "", *(INDENT + line for line in _example(prepared, document))]
+    for note in document.notes:
+        lines += ["", *wrapped(note)]
+    lines += ["", "Generated by symplectic-codegen; PROVENANCE says from what and how."]
+    return docstring_text(lines)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."
+
+
+def describe(parameter: Parameter) -> str:
+    """Meaning, bounds and default of a hyperparameter."""
+    meaning = _sentence(parameter.meaning) + " " if parameter.meaning else ""
+    bounds = bounds_text(parameter.interval)[0]
+    if parameter.default is None:
+        return f"{meaning}In {bounds}; required."
+    return f"{meaning}In {bounds}; default {default_text(parameter.default)}."
+
+
+def default_text(value: Fraction) -> str:
+    """The default as the user would type it."""
+    return repr(float(value))
+
+
+def _example(prepared: Prepared, document: Document) -> list[str]:
+    values = [
+        f"{p.name}={example_value(p)}" for p in prepared.original.parameters if p.default is None
+    ]
+    dtype = ", np.float32" if document.dtypes == ("float32",) else ""
+    loss = ", loss=w @ w" if prepared.original.needs_loss else ""
+    call = ", ".join(["[w]", *values])
+    return [
+        "import numpy as np",
+        "",
+        f"w = np.array([3.0, -1.0]{dtype})",
+        f"opt = {document.class_name}({call})",
+        "for _ in range(100):",
+        f"    opt.step([2 * w]{loss})  # minimizes w @ w",
+    ]
+
+
+def signature_lines(prepared: Prepared) -> list[str]:
+    """The head of `__init__`."""
+    items = ["self", "params: Iterable[np.ndarray]"]
+    if prepared.original.parameters:
+        items.append("*")
+    for parameter in prepared.original.parameters:
+        default = "" if parameter.default is None else f" = {default_text(parameter.default)}"
+        items.append(f"{parameter.name}: float{default}")
+    return bracketed("def __init__(", items, ") -> None:", 1)
+
+
+def initial_lines(prepared: Prepared) -> list[str]:
+    """Scalar states before the first step, from the hyperparameters."""
+    rule = prepared.rule
+    if not rule.states:
+        return ["        self._scalars: dict[str, float] = {}"]
+    used = {name for state in rule.states for name in references(state.initial)}
+    lines = [
+        f"{INDENT * 3}{new.name} = np.float64(self.{old.name})"
+        for old, new in zip(prepared.original.parameters, rule.parameters, strict=True)
+        if new.name in used
+    ]
+    taken = set(_names(rule)) | _MODULE_NAMES
+    lines += host_lines([Assign(s.name, s.initial) for s in rule.states], 3, taken)
+    entries = [
+        f"{quoted(old.name)}: float({new.name})"
+        for old, new in zip(prepared.original.states, rule.states, strict=True)
+    ]
+    return [
+        '        with np.errstate(all="ignore"):',
+        *lines,
+        *bracketed("self._scalars = {", entries, "}", 2),
+    ]
+
+
+def kernel_doc(sweep: Sweep, prepared: Prepared, headline: str, arrays: str) -> list[str]:
+    """The docstring of a kernel, at depth 1."""
+    meanings = {b.name: b.meaning for b in prepared.rule.buffers}
+    meanings |= {PARAMETER: "the parameter", GRADIENT: "its gradient"}
+    meanings |= {p.name: p.meaning for p in prepared.rule.parameters}
+    meanings |= {s.name: s.meaning for s in prepared.rule.states}
+    meanings |= {STEP: "the number of the step, from 1", LOSS: "the value of the loss"}
+    for stage in prepared.rule.stages:
+        meanings |= {a.name: a.meaning for a in stage.scalars}
+        meanings |= {r.name: r.meaning for r in stage.reductions}
+    written = {store.target for store in sweep.stores}
+    lines = [*wrapped(headline, 1), "", f"{INDENT}Args:"]
+    for name in (*sweep.arrays, *sweep.scalars):
+        text = meanings.get(name, "") or ("an array" if name in sweep.arrays else "a scalar")
+        change = "; changed in place" if name in written else ""
+        lines += wrapped(f"{name}: {text.rstrip('.')}{change}.", 2, 1)
+    lines += ["", *wrapped(arrays, 1)]
+    if sweep.reductions:
+        sums = ", ".join(
+            f"{r.name} ({r.meaning.rstrip('.')})" if r.meaning else r.name for r in sweep.reductions
+        )
+        lines += ["", f"{INDENT}Returns:", *wrapped(f"The sum over all elements of {sums}.", 2)]
+    return docstring_text(lines)
+
+
+def export_names(names: Iterable[str]) -> list[str]:
+    """`__all__` in the order that linters want: constants, classes, functions."""
+
+    def key(name: str) -> tuple[int, str]:
+        kind = 0 if name.isupper() and len(name) > 1 else 1 if name[0].isupper() else 2
+        return kind, name
+
+    items = [quoted(name) for name in sorted(set(names), key=key)]
+    return bracketed("__all__ = [", items, "]")
+
+
+def common_context(prepared: Prepared, document: Document, step: StepCode) -> dict[str, object]:
+    """What `templates/common/module.py.jinja` needs."""
+    rule = prepared.original
+    bounds = []
+    for parameter in rule.parameters:
+        text, test = bounds_text(parameter.interval)
+        if test:
+            bounds.append(f"    {quoted(parameter.name)}: ({quoted(text)}, {test}),")
+    provenance = [
+        line for key, value in document.provenance.items() for line in literal_lines(key, value)
+    ]
+    host_exprs = [*prepared.rule.scalar_expressions, *(s.initial for s in prepared.rule.states)]
+    loss = ["*", "loss: float"] if rule.needs_loss else []
+    step_items = ["self", "grads: Sequence[np.ndarray | None]", *loss]
+    functions = [sweep.name for sweep in prepared.sweeps]
+    return {
+        "class_name": document.class_name,
+        "summary": document.title,
+        "docstring": module_lines(prepared, document),
+        "provenance": provenance,
+        "exports": export_names(["PROVENANCE", document.class_name, *functions]),
+        "bounds": bounds,
+        "has_parameters": bool(rule.parameters),
+        "hyperparameters": _tuple("_HYPERPARAMETERS = ", [quoted(p.name) for p in rule.parameters]),
+        "parameter_names": [p.name for p in rule.parameters],
+        "buffer_names": _tuple("_BUFFERS = ", [quoted(b.name) for b in rule.buffers]),
+        "has_buffers": bool(rule.buffers),
+        "has_states": bool(rule.states),
+        "dtypes": _tuple("_DTYPES = ", [f"np.dtype(np.{name})" for name in document.dtypes]),
+        "dtype_words": " or ".join(document.dtypes),
+        "signature": signature_lines(prepared),
+        "initial": initial_lines(prepared),
+        "needs_loss": rule.needs_loss,
+        "step_signature": bracketed("def step(", step_items, ") -> None:", 1),
+        "step": step,
+        "host_helpers": sorted(op.spelling for op in operations(host_exprs)),
+    }
+
+
+def _tuple(head: str, items: Sequence[str]) -> list[str]:
+    """A tuple of the given texts, assigned at the top level."""
+    if len(items) == 1:
+        return [f"{head}({items[0]},)"]
+    return bracketed(f"{head}(", items, ")")

@@ -1,0 +1,148 @@
+"""Fused parallel kernels for the CPU: one pass over all parameters, in one parallel region."""
+
+from __future__ import annotations
+
+from symplectic_codegen.rule.rule import UpdateRule
+from symplectic_codegen.targets.array_module import (
+    Prepared,
+    Sweep,
+    assignment_lines,
+    common_context,
+    kernel_doc,
+    prepare,
+    step_code,
+)
+from symplectic_codegen.targets.base import Document, Target
+from symplectic_codegen.targets.printing import (
+    INDENT,
+    bracketed,
+    constants_in,
+    element_printer,
+    name_constants,
+    number_text,
+    operations,
+)
+from symplectic_codegen.targets.rendering import render
+
+_HEADLINE = "One sweep over the elements of one parameter."
+_ARRAYS = "Arrays are 1-D, contiguous, of one size and dtype; scalars are of this dtype."
+
+
+def _write(rule: UpdateRule, document: Document) -> tuple[str, ...]:
+    prepared = prepare(rule)
+    context = common_context(prepared, document, step_code(prepared, _call_lines))
+    exprs = [expr for sweep in prepared.sweeps for expr in sweep.exprs]
+    element_helpers = {op.spelling for op in operations(exprs)}
+    body = "\n".join(line for sweep in prepared.sweeps for line in _loop(sweep))
+    context["helpers"] = context["host_helpers"]
+    context["element_helpers"] = sorted(element_helpers)
+    context["needs_math"] = "math." in body or bool(
+        element_helpers & {"hypot", "exprel", "log1prel"}
+    )
+    context["reduces"] = bool(prepared.rule.reductions)
+    context["sweeps"] = [_sweep_context(sweep, prepared) for sweep in prepared.sweeps]
+    return (render("numba/module.py.jinja", context),)
+
+
+def _sweep_context(sweep: Sweep, prepared: Prepared) -> dict[str, object]:
+    rows = {"w": 0, "G": 1} | {name: k for k, (_, name) in enumerate(prepared.buffers, 2)}
+    views = [f"_view(table[{rows[name]}, tensor] + offset, size, like)" for name in sweep.arrays]
+    scalars = list(sweep.scalars)
+    sums = [r.name for r in sweep.reductions]
+    blocks = [f"{name}[begin:end]" for name in sweep.arrays]
+    walk = f"_walk_{sweep.name}"
+    whole = ["table", "starts", "like"]
+    own = [*whole, "first", "last", *scalars]
+    return {
+        "name": sweep.name,
+        "first": sweep.arrays[0],
+        "sums": sums,
+        "returns": ", ".join(sums),
+        "padding": 8 * -(-len(sums) // 8),
+        "signature": bracketed(f"def {sweep.name}(", [*sweep.arrays, *scalars], "):"),
+        "doc": kernel_doc(sweep, prepared, _HEADLINE, _ARRAYS),
+        "block_signature": bracketed(f"def _block_{sweep.name}(", [*sweep.arrays, *scalars], "):"),
+        "block_call": _collect(sums, f"_block_{sweep.name}(", [*blocks, *scalars], 2),
+        "body": _loop(sweep),
+        "walk_signature": bracketed(f"def {walk}(", [*whole, "begin", "end", *scalars], "):"),
+        "walk_call": _collect(sums, f"{sweep.name}(", [*views, *scalars], 2),
+        "serial_signature": bracketed(f"def _serial_{sweep.name}(", [*whole, *scalars], "):"),
+        "serial_call": bracketed(f"return {walk}(", [*whole, "0", "starts[-1]", *scalars], ")", 1),
+        "parallel_signature": bracketed(
+            f"def _parallel_{sweep.name}(", [*whole, "threads", *scalars], "):"
+        ),
+        "parallel_call": _parallel_call(sums, walk, own),
+    }
+
+
+def _collect(sums: list[str], head: str, arguments: list[str], depth: int) -> list[str]:
+    """Call a function and add what it returns to the sums."""
+    if not sums:
+        return bracketed(head, arguments, ")", depth)
+    if len(sums) == 1:
+        return bracketed(f"{sums[0]} += {head}", arguments, ")", depth)
+    lines = bracketed(f"parts = {head}", arguments, ")", depth)
+    return lines + [f"{INDENT * depth}{name} += parts[{k}]" for k, name in enumerate(sums)]
+
+
+def _parallel_call(sums: list[str], walk: str, arguments: list[str]) -> list[str]:
+    if not sums:
+        return bracketed(f"{walk}(", arguments, ")", 2)
+    if len(sums) == 1:
+        return bracketed(f"sums[thread, 0] = {walk}(", arguments, ")", 2)
+    lines = bracketed(f"parts = {walk}(", arguments, ")", 2)
+    return lines + [f"{INDENT * 2}sums[thread, {k}] = parts[{k}]" for k in range(len(sums))]
+
+
+def _loop(sweep: Sweep) -> list[str]:
+    """The element loop, with its constants before it."""
+    taken = set(sweep.local_names)
+    constants = name_constants(constants_in(sweep.exprs), taken)
+    printer = element_printer(sweep.arrays, constants)
+    first = sweep.arrays[0]
+    lines = []
+    if constants or sweep.reductions:
+        lines.append(f"{INDENT}real = {first}.dtype.type")
+    lines += [
+        f"{INDENT}{name} = real({number_text(value).text})" for value, name in constants.items()
+    ]
+    lines += [f"{INDENT}{r.name} = real(0.0)" for r in sweep.reductions]
+    lines.append(f"{INDENT}for i in range({first}.size):")
+    lines += assignment_lines(sweep.elements, printer, 2, taken)
+    lines += [f"{INDENT * 2}{r.name} = _add({r.name}, {printer(r.expr)})" for r in sweep.reductions]
+    lines += [
+        f"{INDENT * 2}{store.target}[i] = {_stored(store.source, sweep)}" for store in sweep.stores
+    ]
+    if sweep.reductions:
+        lines.append(f"{INDENT}return {', '.join(r.name for r in sweep.reductions)}")
+    return lines
+
+
+def _stored(source: str, sweep: Sweep) -> str:
+    return f"{source}[i]" if source in sweep.arrays else source
+
+
+def _call_lines(sweep: Sweep) -> list[str]:
+    """Run one sweep over the groups; at depth 3."""
+    pad = INDENT * 3
+    lines = [f"{pad}for group in groups:"]
+    if sweep.scalars:
+        scalars = [f"real({name})" for name in sweep.scalars]
+        lines.append(f"{pad}{INDENT}real = group.like.dtype.type")
+        if len(scalars) == 1:
+            lines.append(f"{pad}{INDENT}scalars = ({scalars[0]},)")
+        else:
+            lines += bracketed("scalars = (", scalars, ")", 4)
+    arguments = [f"_serial_{sweep.name}", f"_parallel_{sweep.name}"]
+    rest = ["*scalars"] if sweep.scalars else []
+    sums = [r.name for r in sweep.reductions]
+    return lines + _collect(sums, "group.run(", [*arguments, *rest], 4)
+
+
+NUMBA = Target(
+    "numba",
+    ("numba/{name}.py",),
+    ("numpy", "numba"),
+    "fused parallel CPU kernels; needs NumPy and Numba only",
+    _write,
+)
