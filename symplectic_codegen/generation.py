@@ -1,0 +1,279 @@
+"""From a spec to files, and to a class that is ready to use."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import shlex
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import sympy as sp
+
+from symplectic_codegen.algebra.proof import Verdict
+from symplectic_codegen.driver import Derivation, derive
+from symplectic_codegen.errors import SpecError, TargetError
+from symplectic_codegen.language.hamiltonian import Hamiltonian
+from symplectic_codegen.language.parameters import STANDARD_NAMES
+from symplectic_codegen.language.spec import Spec
+from symplectic_codegen.presentation.notation import to_ascii
+from symplectic_codegen.provenance import UNSEALED, VERSION, seal
+from symplectic_codegen.targets import get_target
+from symplectic_codegen.targets.base import DTYPES, Document, Target
+
+BOTH = "any"  # dtype: follow the parameters, float32 or float64
+PROGRAM = "symplectic-codegen"
+
+
+def generate(
+    source: str | Hamiltonian | Spec | Derivation,
+    target: str = "numba",
+    *,
+    name: str | None = None,
+    dtype: str = BOTH,
+    command: str | None = None,
+) -> dict[str, str]:
+    """The generated files of one optimizer, by relative path.
+
+    Args:
+        source: a Hamiltonian (text or parsed), a spec, or what was derived from one.
+        target: "numpy" or "numba"; see `symplectic_codegen.targets`.
+        name: snake_case name; the class has it in CamelCase.
+        dtype: "float32", "float64", or "any" to follow the parameters.
+        command: the command that regenerates the files, for PROVENANCE.
+
+    Raises:
+        SymplecticCodegenError: bad input, or a Hamiltonian that does not split into exact flows.
+
+    >>> files = generate("dot(X, X)/2 + L", "numpy", name="plain")
+    >>> list(files)
+    ['numpy/plain.py']
+    """
+    chosen = get_target(target)
+    derivation = source if isinstance(source, Derivation) else derive(source)
+    if name is not None and name != derivation.spec.name:
+        derivation = Derivation(derivation.spec.replace(name=name))
+    document = _document(derivation, chosen, dtype, command)
+    return {
+        path: seal(text) for path, text in chosen.emit(derivation.rule, document).items()
+    }
+
+
+def load(
+    source: str | Hamiltonian | Spec | Derivation,
+    target: str = "numba",
+    *,
+    name: str | None = None,
+    dtype: str = BOTH,
+) -> type[Any]:
+    """The optimizer class, generated, written to a cache folder and imported.
+
+    Raises:
+        TargetError: what the target needs is not installed.
+        SymplecticCodegenError: as for `generate`.
+
+    >>> import numpy as np
+    >>> Plain = load("dot(X, X)/2 + L", "numpy", name="plain")
+    >>> w = np.array([1.0])
+    >>> Plain([w], tau=0.5).step([w.copy()])
+    >>> w
+    array([0.75])
+    """
+    availability = get_target(target).is_available()
+    if not availability.ok:
+        raise TargetError(f"the target {target!r} cannot run here: {availability.reason}")
+    files = generate(source, target, name=name, dtype=dtype)
+    ((path, text),) = ((p, s) for p, s in files.items() if p.endswith(".py"))
+    module = import_source(Path(path).stem, text)
+    (cls,) = (v for k, v in vars(module).items() if k == class_name(Path(path).stem))
+    return cls
+
+
+def import_source(stem: str, text: str) -> Any:
+    """Import generated source from a real file, so that Numba can cache what it compiles."""
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    folder = Path(tempfile.gettempdir()) / f"symplectic_codegen-{_user()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    unique = f"{stem}_{digest}"
+    path = folder / f"{unique}.py"
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(unique, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[unique] = module  # classes and cached kernels look their module up by name
+    spec.loader.exec_module(module)
+    return module
+
+
+def _user() -> str:
+    import getpass
+
+    return getpass.getuser()
+
+
+def class_name(name: str) -> str:
+    """CamelCase of a snake_case name.
+
+    >>> class_name("heavy_ball")
+    'HeavyBall'
+    """
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def _document(
+    derivation: Derivation, target: Target, dtype: str, command: str | None
+) -> Document:
+    if dtype != BOTH and dtype not in DTYPES:
+        known = ", ".join((BOTH, *DTYPES))
+        raise TargetError(f"unknown dtype {dtype!r}; known: {known}")
+    spec = derivation.spec
+    dtypes = DTYPES if dtype == BOTH else (dtype,)
+    provenance: dict[str, object] = {
+        "hamiltonian": spec.hamiltonian.text,
+        "name": spec.name,
+        "target": target.name,
+        "dtype": dtype,
+        "integrator": spec.integrator,
+        "generator version": VERSION,
+        "SymPy version": sp.__version__,
+        "spec_sha256": spec.sha256,
+        "body_sha256": UNSEALED,
+        "command": command or default_command(spec, target.name, dtype),
+        "spec": compact_spec(spec),
+    }
+    return Document(
+        class_name=class_name(spec.name),
+        title=spec.title,
+        hamiltonian=spec.hamiltonian.text,
+        update=tuple(update_lines(derivation)),
+        notes=tuple(note_lines(derivation)),
+        provenance=provenance,
+        dtypes=dtypes,
+    )
+
+
+def compact_spec(spec: Spec) -> dict[str, Any]:
+    """What PROVENANCE keeps of a spec beside its hamiltonian, name and integrator.
+
+    Everything that a reader of specs fills in by itself is left out; `spec_of` puts it back.
+    """
+    bare = Spec.from_expression(
+        spec.hamiltonian.text,
+        spec.name,
+        reparams=[f"{r.name} = {r.text}" for r in spec.reparametrization],
+        coupling=spec.coupling,
+    ).canonical()
+    table: dict[str, Any] = {}
+    for key, value in spec.canonical().items():
+        if key in ("hyperparameters", "reparametrization"):
+            rows = [_difference(row, old) for row, old in zip(value, bare[key], strict=True)]
+            keep = [row for row in rows if len(row) > 1 or key == "reparametrization"]
+            table |= {key: keep} if keep else {}
+        elif key == "format" or (key not in _TOP and value != bare[key]):
+            table[key] = value
+    return table
+
+
+_TOP = ("hamiltonian", "name", "integrator")
+
+
+def _difference(row: dict[str, Any], bare: dict[str, Any]) -> dict[str, Any]:
+    """A row with the entries that are not filled in by themselves."""
+    always = ("name", "equals")
+    return {k: v for k, v in row.items() if k in always or v != bare[k]}
+
+
+def spec_of(provenance: Mapping[str, Any]) -> Spec:
+    """The spec that a generated file was made from.
+
+    Raises:
+        SymplecticCodegenError: PROVENANCE is damaged, or does not describe the spec it names.
+
+    >>> spec = Spec.from_expression("dot(X, X)/2 + L", "plain")
+    >>> kept = {"spec": compact_spec(spec), "hamiltonian": spec.hamiltonian.text, "name": "plain",
+    ...         "integrator": "lie-trotter", "spec_sha256": spec.sha256}
+    >>> spec_of(kept) == spec
+    True
+    """
+    try:
+        table = dict(provenance["spec"]) | {key: provenance[key] for key in _TOP}
+        recorded = provenance["spec_sha256"]
+    except (KeyError, TypeError, ValueError):
+        raise SpecError("PROVENANCE lacks what is needed to rebuild the spec") from None
+    spec = Spec.from_canonical(table)
+    if spec.sha256 != recorded:
+        raise SpecError("PROVENANCE does not describe the spec whose hash it gives")
+    return spec
+
+
+def update_lines(derivation: Derivation) -> list[str]:
+    """The update as assignments, in user-facing parameters."""
+    return [
+        f"{assignment.target} <- {to_ascii(assignment.expr)}"
+        for assignment in derivation.update.inlined()
+    ]
+
+
+def note_lines(derivation: Derivation) -> list[str]:
+    """What is known of the rule: one sentence per claim about the step."""
+    lines = []
+    for claim in derivation.scheme.claims():
+        if claim.verdict is not Verdict.ASSUMED:
+            statement = claim.statement[0].upper() + claim.statement[1:]
+            lines.append(f"{claim.verdict.value.capitalize()}: {_ascii(statement)}.")
+    return lines
+
+
+_ASCII = str.maketrans({"β": "beta", "τ": "tau", "γ": "gamma", "−": "-", "Σ": "sum of", "∧": "^",
+                        "¹": "^1", "²": "^2", "Π": "Pi"})  # fmt: skip
+
+
+def _ascii(text: str) -> str:
+    return text.translate(_ASCII)
+
+
+def default_command(spec: Spec, target: str, dtype: str) -> str:
+    """The command line that regenerates an optimizer that was made from an expression."""
+    words: list[str] = [PROGRAM, "generate", spec.hamiltonian.text, "--name", spec.name]
+    words += ["--target", target]
+    if spec.coupling is not None:
+        words += ["--coupling", spec.coupling]
+    words += command_options(
+        {
+            p.name: str(p.default)
+            for p in spec.hyperparameters
+            if p.default is not None and (p.default != 1 or p.name not in STANDARD_NAMES)
+        }
+        | {r.name: str(r.default) for r in spec.reparametrization if r.default is not None},
+        [f"{r.name} = {r.text}" for r in spec.reparametrization],
+        spec.integrator,
+        spec.with_energy,
+        dtype,
+    )
+    return shlex.join(words)
+
+
+def command_options(
+    sets: Mapping[str, str],
+    reparams: Sequence[str],
+    integrator: str,
+    with_energy: bool,
+    dtype: str,
+) -> list[str]:
+    """Options of `generate`, those with their default left out."""
+    words: list[str] = []
+    for reparam in reparams:
+        words += ["--reparam", reparam]
+    for name, value in sets.items():
+        words += ["--set", f"{name}={value}"]
+    if integrator != "lie-trotter":
+        words += ["--integrator", integrator]
+    if with_energy:
+        words.append("--with-energy")
+    if dtype != BOTH:
+        words += ["--dtype", dtype]
+    return words

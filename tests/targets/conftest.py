@@ -1,0 +1,54 @@
+"""Generated modules, each written and imported once for the whole run."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hand_made import document
+
+from symplectic_codegen.rule.rule import UpdateRule
+from symplectic_codegen.targets import TARGETS
+
+Load = Callable[[str, UpdateRule], ModuleType]
+ARRAY_TARGETS = ("numpy", "numba")
+
+
+@pytest.fixture(scope="session")
+def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
+    folder = tmp_path_factory.mktemp("generated")
+    modules: dict[tuple[str, str], ModuleType] = {}
+
+    def get(target: str, rule: UpdateRule) -> ModuleType:
+        key = target, rule.name
+        if key not in modules:
+            available = TARGETS[target].is_available()
+            if not available.ok:
+                pytest.skip(available.reason)
+            (source,) = TARGETS[target].emit(rule, document(rule, target)).values()
+            path: Path = folder / f"generated_{target}_{rule.name}.py"
+            path.write_text(source, encoding="utf-8")
+            spec = importlib.util.spec_from_file_location(path.stem, path)
+            assert spec is not None
+            assert spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[path.stem] = module
+            spec.loader.exec_module(module)
+            modules[key] = module
+        return modules[key]
+
+    return get
+
+
+@pytest.fixture(params=ARRAY_TARGETS)
+def target(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=("float32", "float64"))
+def dtype(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
