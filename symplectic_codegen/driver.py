@@ -15,6 +15,7 @@ from symplectic_codegen.discretization.integrators import get_integrator
 from symplectic_codegen.discretization.reparametrization import ParameterMap, solve_parameters
 from symplectic_codegen.discretization.scheme import Scheme, build_scheme
 from symplectic_codegen.discretization.update import UpdateEquations, update_equations
+from symplectic_codegen.geometry.display import Brackets, SymplecticForm
 from symplectic_codegen.geometry.phase_space import PhaseSpace
 from symplectic_codegen.language.hamiltonian import Hamiltonian
 from symplectic_codegen.language.spec import Bounds, Spec
@@ -65,6 +66,16 @@ class Derivation:
     def hamiltonian(self) -> sp.Expr:
         """H in the coordinates of the phase space."""
         return hamiltonian_on(self.space, self._with_constants(self.spec.hamiltonian.expr))
+
+    @property
+    def form(self) -> SymplecticForm:
+        """One-form, symplectic form and its domain, for print and notebook."""
+        return SymplecticForm(self.space)
+
+    @property
+    def brackets(self) -> Brackets:
+        """The Poisson brackets of the coordinates, for print and notebook."""
+        return Brackets(self.space)
 
     @cached_property
     def equations(self) -> Equations:

@@ -19,7 +19,7 @@ from symplectic_codegen.errors import SpecError, TargetError
 from symplectic_codegen.language.hamiltonian import Hamiltonian
 from symplectic_codegen.language.parameters import STANDARD_NAMES
 from symplectic_codegen.language.spec import Spec
-from symplectic_codegen.presentation.notation import to_ascii
+from symplectic_codegen.algebra.notation import to_ascii
 from symplectic_codegen.provenance import UNSEALED, VERSION, seal
 from symplectic_codegen.targets import get_target
 from symplectic_codegen.targets.base import DTYPES, Document, Target

@@ -19,6 +19,8 @@ from symplectic_codegen.algebra.vector import (
     _gradient_of_total,
     _Opened,
     is_scalar,
+    outer_totals,
+    split_scalar,
 )
 from symplectic_codegen.errors import GeometryError
 
@@ -112,11 +114,17 @@ class Operator:
 
 
 def _compact(diagonal: sp.Expr, pairs: tuple[tuple[sp.Expr, sp.Expr], ...]) -> Operator:
-    """Merge rank-one terms that share their right factor, and drop zeros."""
+    """Merge rank-one terms that share their right factor, with its scalars moved left."""
     by_right: dict[sp.Expr, sp.Expr] = {}
     for u, v in pairs:
-        if u != 0 and v != 0:
-            by_right[v] = by_right.get(v, sp.S.Zero) + u
+        if u == 0 or v == 0:
+            continue
+        scale, right = split_scalar(v)
+        own, left = split_scalar(u)
+        scalar = own * scale
+        if outer_totals(scalar):
+            scalar = sp.factor_terms(sp.cancel(scalar))
+        by_right[right] = by_right.get(right, sp.S.Zero) + scalar * left
     merged = tuple((u, v) for v, u in by_right.items() if sp.expand(u) != 0)
     return Operator(sp.expand(diagonal) if diagonal.is_Add else diagonal, merged)
 

@@ -35,6 +35,7 @@ k = sp.Symbol("k", positive=True)  # unit of information
 c = sp.Symbol("c", positive=True)  # c**2 is a unit of energy squared
 L = sp.Symbol("L", real=True)  # the loss at w; its w-derivative is G
 d = sp.Symbol("d", positive=True, integer=True)  # number of weights
+START = sp.Symbol("s", nonnegative=True)  # time at the start of a step
 beta0 = sp.Symbol("beta0", positive=True)  # thermal parameter at t = 0
 
 w = Component("w")  # weights

@@ -47,7 +47,7 @@ class Total(sp.Function):
     def eval(cls, body: sp.Expr) -> sp.Expr | None:
         if body.is_Add:
             return sp.Add(*(cls(term) for term in body.args))
-        scalar, rest = _split_scalar(body)
+        scalar, rest = split_scalar(body)
         if rest == 1:
             return scalar * d
         if scalar != 1:
@@ -88,7 +88,7 @@ class HessianProduct(sp.Function):
             return sp.S.Zero
         if q.is_Add:
             return sp.Add(*(cls(term) for term in q.args))
-        scalar, rest = _split_scalar(q)
+        scalar, rest = split_scalar(q)
         return scalar * cls(rest) if scalar != 1 else None
 
     @property
@@ -103,7 +103,7 @@ class HessianProduct(sp.Function):
         return HessianProduct(sp.diff(self.args[0], symbol))
 
 
-def _split_scalar(term: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+def split_scalar(term: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
     """`term` as (scalar factor, rest); a rest without components is 1."""
     scalars: list[sp.Expr] = []
     rest: list[sp.Expr] = []

@@ -21,11 +21,11 @@ import sympy as sp
 from sympy.integrals.manualintegrate import manualintegrate
 
 from symplectic_codegen.algebra.proof import vanishes
-from symplectic_codegen.algebra.symbols import L, U, X, Y, beta, h, k, t, tau, w
+from symplectic_codegen.algebra.symbols import START, L, U, X, Y, beta, h, k, t, tau, w
 from symplectic_codegen.algebra.vector import gradient, outer_totals
 from symplectic_codegen.errors import NotSeparableError
 from symplectic_codegen.geometry.phase_space import PhaseSpace
-from symplectic_codegen.mechanics.temperature import START, Temperature
+from symplectic_codegen.mechanics.temperature import Temperature
 
 
 @dataclass(frozen=True)

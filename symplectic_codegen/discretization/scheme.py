@@ -8,8 +8,10 @@ from functools import cached_property
 
 import sympy as sp
 
+from symplectic_codegen.algebra.forms import shortest
+from symplectic_codegen.algebra.notation import to_unicode
 from symplectic_codegen.algebra.proof import Claim, Verdict, find_nonzero, vanishes, zero_claim
-from symplectic_codegen.algebra.symbols import Component, U, X, beta, t, tau, w
+from symplectic_codegen.algebra.symbols import START, Component, U, X, beta, t, tau, w
 from symplectic_codegen.algebra.vector import Total, directional, gradient
 from symplectic_codegen.discretization.flows import Flow, drift, kick_and_cool
 from symplectic_codegen.discretization.integrators import Integrator
@@ -21,7 +23,7 @@ from symplectic_codegen.geometry.phase_space import (
 )
 from symplectic_codegen.mechanics.equations import Equations
 from symplectic_codegen.mechanics.structure import Separation
-from symplectic_codegen.mechanics.temperature import START, Temperature
+from symplectic_codegen.mechanics.temperature import Temperature
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class Scheme:
             ]
         return zero_claim(
             f"on (w, X) the step is conformally symplectic: Σ dX∧dw is multiplied by "
-            f"{sp.simplify(factor)} = β(t−τ)/β(t)",
+            f"β(t−τ)/β(t) = {to_unicode(shortest(factor))}",
             residuals,
             method,
         )

@@ -13,14 +13,15 @@ from enum import Enum
 
 import sympy as sp
 
+from symplectic_codegen.algebra.display import Formula, Printable
 from symplectic_codegen.algebra.forms import is_negative, shortest
+from symplectic_codegen.algebra.notation import to_latex, to_unicode
 from symplectic_codegen.algebra.proof import vanishes
-from symplectic_codegen.algebra.symbols import Component, G, L, U, X, Y, beta, beta0, t, tau, w
+from symplectic_codegen.algebra.symbols import START, Component, G, L, U, X, Y, beta, beta0, t, tau, w
 from symplectic_codegen.algebra.vector import is_scalar, outer_totals
 from symplectic_codegen.discretization.flows import Flow
 from symplectic_codegen.discretization.scheme import Scheme
 from symplectic_codegen.errors import NotSeparableError
-from symplectic_codegen.mechanics.temperature import START
 
 STEP_NUMBER = sp.Symbol("n", positive=True, integer=True)  # 1 in the first step
 
@@ -51,7 +52,7 @@ class Assignment:
 
 
 @dataclass(frozen=True)
-class UpdateEquations:
+class UpdateEquations(Printable):
     """One step of the optimizer, symbolically.
 
     Args:
@@ -70,6 +71,15 @@ class UpdateEquations:
         """The assignments with every coefficient written out."""
         values = {c.symbol: c.expr for c in self.coefficients}
         return tuple(Assignment(a.target, a.expr.xreplace(values)) for a in self.assignments)
+
+    def formulas(self) -> tuple[Formula, ...]:
+        """The assignments with every coefficient written out."""
+        return tuple(
+            Formula.equation(
+                to_unicode(a.target), to_latex(a.target), a.expr, "←", r"\leftarrow"
+            )
+            for a in self.inlined()
+        )
 
 
 def update_equations(

@@ -22,10 +22,10 @@ from itertools import combinations, combinations_with_replacement
 
 import sympy as sp
 
+from symplectic_codegen.algebra.notation import to_unicode
 from symplectic_codegen.algebra.operators import Operator, jacobian
 from symplectic_codegen.algebra.proof import (
     Claim,
-    Verdict,
     reproducible_value,
     vanishes,
     zero_claim,
@@ -213,14 +213,14 @@ class PhaseSpace:
         """The conditions under which the form is non-degenerate."""
         conditions: list[str] = []
         leading = self._fibre.diagonal
-        per_component = "" if is_scalar(leading) else " for every component i"
+        per_component = "" if is_scalar(leading) else " for all i"
         conditions += [
-            f"{factor} != 0{per_component}" for factor in _factors_that_may_vanish(leading)
+            f"{factor} ≠ 0{per_component}" for factor in _factors_that_may_vanish(leading)
         ]
         if self._fibre.rank_ones:
             full, bare = self._fibre, Operator(leading)
             ratio = sp.simplify(full.determinant() / bare.determinant())
-            conditions += [f"{factor} != 0" for factor in _factors_that_may_vanish(ratio)]
+            conditions += [f"{factor} ≠ 0" for factor in _factors_that_may_vanish(ratio)]
         return tuple(dict.fromkeys(conditions)) or ("everywhere",)
 
     def claims(self) -> tuple[Claim, ...]:
@@ -261,7 +261,7 @@ class PhaseSpace:
                     residuals.append(block - int(row == column))
         claim = zero_claim("ΩΠ = 1", residuals, "exact, symbolic d")
         return Claim(
-            f"Ω is non-degenerate where {', '.join(self.domain)} (det Ω = {self.determinant})",
+            f"Ω is non-degenerate where {', '.join(self.domain)} (det Ω = {to_unicode(self.determinant)})",
             claim.verdict,
             claim.method,
             claim.detail,
@@ -396,7 +396,7 @@ def _factors_that_may_vanish(expr: sp.Expr) -> list[str]:
         # beta > 0 belongs to the space itself (temperature), so it is stated as a condition.
         if base.is_number or (base.is_nonzero and base != beta):
             continue
-        bases.append("beta" if base == beta else str(base))
+        bases.append(to_unicode(base))
     return bases
 
 
@@ -457,20 +457,6 @@ def _inverts(coupling: sp.Expr, candidate: sp.Expr) -> bool:
         if not (defect.is_comparable and abs(defect) < sp.Float("1e-25")):
             return False
     return True
-
-
-def standard_claims(space: PhaseSpace) -> tuple[Claim, ...]:
-    """`space.claims()`, refusing a structure that failed its own proof."""
-    claims = space.claims()
-    for claim in claims:
-        if claim.verdict is Verdict.REFUTED:
-            raise GeometryError(f"the coupling gives no Poisson structure: {claim}")
-    return claims
-
-
-def dimension_of(space: PhaseSpace) -> sp.Expr:
-    """The dimension of the phase space, 2(d + 1)."""
-    return 2 * (d + 1)
 
 
 def independent_pairs() -> list[tuple[sp.Expr, sp.Expr]]:

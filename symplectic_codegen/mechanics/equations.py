@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from symplectic_codegen.algebra.display import Formula, Printable
 from symplectic_codegen.algebra.symbols import U, X, Y, beta, h, k, w
 from symplectic_codegen.geometry.phase_space import PhaseSpace
 
 
 @dataclass(frozen=True)
-class Equations:
+class Equations(Printable):
     """Time derivatives of U, w, beta, X; those of w and X are component expressions."""
 
     U: sp.Expr
@@ -24,6 +25,15 @@ class Equations:
     def velocity(self) -> Mapping[sp.Symbol, sp.Expr]:
         """The vector field, by coordinate."""
         return {U: self.U, w: self.w, beta: self.beta, X: self.X}
+
+    def formulas(self) -> tuple[Formula, ...]:
+        """The four equations, the weights first."""
+        return (
+            Formula.equation("ẇ", r"\dot{\mathbf{w}}", self.w),
+            Formula.equation("Ẋ", r"\dot{\mathbf{X}}", self.X),
+            Formula.equation("β̇", r"\dot{\beta}", self.beta),
+            Formula.equation("U̇", r"\dot{U}", self.U),
+        )
 
 
 def hamiltonian_on(space: PhaseSpace, H: sp.Expr) -> sp.Expr:

@@ -11,15 +11,14 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from symplectic_codegen.algebra.display import Formula, Printable
 from symplectic_codegen.algebra.proof import Claim, Verdict, vanishes
-from symplectic_codegen.algebra.symbols import U, beta, beta0, t
+from symplectic_codegen.algebra.symbols import START, L, U, beta, beta0, t
 from symplectic_codegen.algebra.vector import components, outer_totals
-
-START = sp.Symbol("s", nonnegative=True)  # the time from which a propagator starts
 
 
 @dataclass(frozen=True)
-class Temperature:
+class Temperature(Printable):
     """The motion of beta.
 
     Args:
@@ -44,6 +43,15 @@ class Temperature:
         return _tidy(self.propagator.subs(START, 0).subs(beta, initial))
 
 
+    def formulas(self) -> tuple[Formula, ...]:
+        """The profile from beta(0) = beta0, or why there is none."""
+        profile = self.profile()
+        if profile is None:
+            return (Formula(f"feedback: {self.reason}", rf"\text{{feedback: {self.reason}}}"),)
+        solution = Formula.equation("β(t)", r"\beta(t)", profile)
+        return (Formula(f"{self.kind}: {solution.text}", solution.latex),)
+
+
 def thermal_law(rate: sp.Expr) -> Temperature:
     """Solve dbeta/dt = `rate`.
 
@@ -53,7 +61,7 @@ def thermal_law(rate: sp.Expr) -> Temperature:
     >>> thermal_law(gamma * beta * U).kind
     'feedback'
     """
-    if rate.has(U) or components(rate) or outer_totals(rate):
+    if rate.has(U, L) or components(rate) or outer_totals(rate):
         return _feedback(rate, "∂H/∂U depends on " + _dependence(rate))
     solved = _solve(rate)
     if solved is None:
@@ -83,7 +91,8 @@ def _positive_bases(propagator: sp.Expr) -> dict[sp.Expr, sp.Symbol]:
 
 
 def _dependence(rate: sp.Expr) -> str:
-    return "U" if rate.has(U) else "the weights or momenta"
+    names = [name for symbol, name in ((U, "U"), (L, "the loss L")) if rate.has(symbol)]
+    return " and ".join(names) or "the weights or momenta"
 
 
 def _feedback(rate: sp.Expr, reason: str) -> Temperature:

@@ -12,10 +12,10 @@ The interpreter is pure and knows nothing about targets. What a number is, is de
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import erf
 from typing import Any, Protocol
 
 import mpmath
@@ -195,7 +195,7 @@ def _log1prel(x: Value) -> Value:
     return np.where(x == 0, 1.0, np.where(np.isposinf(x), 0.0, np.log1p(x) / divisor))[()]
 
 
-_erf = np.vectorize(erf, otypes=[np.float64])
+_erf = np.vectorize(math.erf, otypes=[np.float64])
 
 _NUMPY: dict[Op, Callable[..., Value]] = {
     Op.ADD: np.add,
@@ -413,6 +413,8 @@ class RoundingBounds:
         tiny: the absolute error that underflow can add.
         element_unit: the unit roundoff of the sweeps.
         element_tiny: the same of the sweeps.
+        limit: what is larger than this is infinite.
+        element_limit: the same in the sweeps.
         ulps: how many units a library function (exp, hypot, ...) may be off.
     """
 
@@ -420,13 +422,17 @@ class RoundingBounds:
     tiny: float
     element_unit: float
     element_tiny: float
+    limit: float = math.inf
+    element_limit: float = math.inf
     ulps: float = 8.0
 
     def scalar(self, value: Value) -> Value:
+        if isinstance(value, Bounded):
+            return value
         number = np.float64(float(value))
-        # Constants of the sweeps are rounded to their type, input is taken as it is.
-        rounded = self.unit if isinstance(value, Fraction) else 0.0
-        return value if isinstance(value, Bounded) else Bounded(number, abs(number) * rounded)
+        # A constant is rounded to the type it is used in, input is taken as it is.
+        error = abs(number) * self.unit if isinstance(value, Fraction) else np.float64(0.0)
+        return Bounded(number, error)
 
     def vector(self, values: Sequence[Value]) -> Value:
         if isinstance(values, Bounded):
@@ -435,6 +441,7 @@ class RoundingBounds:
         return Bounded(numbers, np.zeros_like(numbers))
 
     def _rounded(self, value: Value, error: Value, ulps: float = 1.0) -> Bounded:
+        value = np.where(np.abs(value) > self.limit, np.copysign(np.inf, value), value)
         return Bounded(value, error * 1.001 + ulps * self.unit * np.abs(value) + self.tiny)
 
     def apply(self, op: Op, *args: Value) -> Value:
@@ -487,6 +494,8 @@ class RoundingBounds:
             self.element_tiny,
             self.element_unit,
             self.element_tiny,
+            self.element_limit,
+            self.element_limit,
             self.ulps,
         )
 
@@ -503,5 +512,9 @@ def rounding_bounds(dtype: str) -> RoundingBounds:
     """
     info = np.finfo(dtype)
     return RoundingBounds(
-        2.0**-53, 5e-324, float(info.eps) / 2, float(info.smallest_subnormal), ulps=8.0
+        2.0**-53,
+        5e-324,
+        float(info.eps) / 2,
+        float(info.smallest_subnormal),
+        element_limit=float(info.max),
     )

@@ -12,14 +12,13 @@ from fractions import Fraction
 
 import sympy as sp
 
-from symplectic_codegen.algebra.symbols import U, X, w
+from symplectic_codegen.algebra.symbols import START, U, X, w
 from symplectic_codegen.algebra.vector import Total, outer_totals
 from symplectic_codegen.discretization.update import (
     Clock,
     UpdateEquations,
 )
 from symplectic_codegen.errors import TargetError
-from symplectic_codegen.mechanics.temperature import START
 from symplectic_codegen.rule.expression import ONE, ZERO, Call, Expr, Number, Op, Ref, references
 from symplectic_codegen.rule.rule import (
     Assign,

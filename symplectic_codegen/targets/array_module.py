@@ -219,7 +219,16 @@ def _sweep(rule: UpdateRule, index: int) -> Sweep:
             elements.append(Assign(source, Ref(store.source)))
         if source != store.target:
             stores.append(Store(store.target, source))
-    exprs = [a.expr for a in elements] + [r.expr for r in stage.reductions]
+    reductions = []
+    for reduction in stage.reductions:
+        # A long summand gets a name of its own, and can then be split like any other element.
+        if len(HOST(reduction.expr)) > LINE_LENGTH // 2:
+            summand = fresh(f"{reduction.name}_term", taken)
+            taken.add(summand)
+            elements.append(Assign(summand, reduction.expr))
+            reduction = dataclasses.replace(reduction, expr=Ref(summand))
+        reductions.append(reduction)
+    exprs = [a.expr for a in elements] + [r.expr for r in reductions]
     used = {name for expr in exprs for name in references(expr)}
     used |= {s.source for s in stores} | {s.target for s in stores}
     defined = [p.name for p in rule.parameters] + [s.name for s in rule.states] + [LOSS, STEP]
@@ -236,7 +245,7 @@ def _sweep(rule: UpdateRule, index: int) -> Sweep:
         tuple(name for name in defined if name in used - own),
         tuple(elements),
         tuple(stores),
-        stage.reductions,
+        tuple(reductions),
         frozenset(taken | used),
     )
 
@@ -257,8 +266,16 @@ def assignment_lines(
     for assignment in assignments:
         parts = split_long(assignment, lambda a: len(line(a)) <= LINE_LENGTH, used)
         lines += comment_lines(assignment.meaning, depth) if assignment.meaning else []
-        lines += [line(part) for part in parts]
+        for part in parts:
+            lines += [line(part)] if len(line(part)) <= LINE_LENGTH else _in_parentheses(line(part))
     return lines
+
+
+def _in_parentheses(line: str) -> list[str]:
+    """An assignment of two very long names, which cannot be split any further."""
+    head, equals, text = line.partition(" = ")
+    pad = line[: len(line) - len(line.lstrip())]
+    return [f"{head}{equals}(", f"{pad}{INDENT}{text}", f"{pad})"]
 
 
 def _host_text(expr: Expr) -> str:
@@ -352,9 +369,9 @@ def raise_lines(error: str, message: str, depth: int) -> list[str]:
     flat = f"{pad}raise {error}({quoted(message)})"
     if len(flat) <= LINE_LENGTH:
         return [flat]
-    entry = literal_lines("", message, depth + 1)
+    entry = literal_lines("", message, depth)
     if len(entry) == 1:
-        return [f"{pad}raise {error}(", entry[0].rstrip(","), f"{pad})"]
+        return [f"{pad}raise {error}(", f"{pad}{INDENT}{quoted(message)}", f"{pad})"]
     return [f"{pad}raise {error}(", *(line for line in entry[1:-1]), f"{pad})"]
 
 

@@ -18,6 +18,7 @@ from symplectic_codegen.targets.printing import (
     bracketed,
     constants_in,
     element_printer,
+    listed,
     name_constants,
     number_text,
     operations,
@@ -33,12 +34,8 @@ def _write(rule: UpdateRule, document: Document) -> tuple[str, ...]:
     context = common_context(prepared, document, step_code(prepared, _call_lines))
     exprs = [expr for sweep in prepared.sweeps for expr in sweep.exprs]
     element_helpers = {op.spelling for op in operations(exprs)}
-    body = "\n".join(line for sweep in prepared.sweeps for line in _loop(sweep))
     context["helpers"] = context["host_helpers"]
     context["element_helpers"] = sorted(element_helpers)
-    context["needs_math"] = "math." in body or bool(
-        element_helpers & {"hypot", "exprel", "log1prel"}
-    )
     context["reduces"] = bool(prepared.rule.reductions)
     context["sweeps"] = [_sweep_context(sweep, prepared) for sweep in prepared.sweeps]
     return (render("numba/module.py.jinja", context),)
@@ -57,7 +54,7 @@ def _sweep_context(sweep: Sweep, prepared: Prepared) -> dict[str, object]:
         "name": sweep.name,
         "first": sweep.arrays[0],
         "sums": sums,
-        "returns": ", ".join(sums),
+        "returns": listed("return ", sums, "", 1),
         "padding": 8 * -(-len(sums) // 8),
         "signature": bracketed(f"def {sweep.name}(", [*sweep.arrays, *scalars], "):"),
         "doc": kernel_doc(sweep, prepared, _HEADLINE, _ARRAYS),
@@ -114,7 +111,7 @@ def _loop(sweep: Sweep) -> list[str]:
         f"{INDENT * 2}{store.target}[i] = {_stored(store.source, sweep)}" for store in sweep.stores
     ]
     if sweep.reductions:
-        lines.append(f"{INDENT}return {', '.join(r.name for r in sweep.reductions)}")
+        lines += listed("return ", [r.name for r in sweep.reductions], "", 1)
     return lines
 
 

@@ -18,6 +18,7 @@ from symplectic_codegen.targets.printing import (
     ARRAY,
     INDENT,
     bracketed,
+    listed,
     operations,
 )
 from symplectic_codegen.targets.rendering import render
@@ -62,7 +63,7 @@ def _result_type(sweep: Sweep) -> str:
         return "None"
     if len(sweep.reductions) == 1:
         return "np.float64"
-    return f"tuple[{', '.join('np.float64' for _ in sweep.reductions)}]"
+    return "tuple[np.float64, ...]"
 
 
 def _body(sweep: Sweep) -> list[str]:
@@ -87,16 +88,16 @@ def _body(sweep: Sweep) -> list[str]:
         lines.append(f"{INDENT}{reduction.name} = np.sum({summand}, dtype=np.float64)")
     lines += [f"{INDENT}{store.target}[...] = {store.source}" for store in sweep.stores]
     if sweep.reductions:
-        lines.append(f"{INDENT}return {', '.join(r.name for r in sweep.reductions)}")
+        lines += listed("return ", [r.name for r in sweep.reductions], "", 1)
     return lines
 
 
 def _call_lines(sweep: Sweep, prepared: Prepared) -> list[str]:
     pad = INDENT * 3
     available = ["w", "G", *(name for _, name in prepared.buffers)]
-    loop = ", ".join(name if name in sweep.arrays else "_" for name in available)
+    loop = [name if name in sweep.arrays else "_" for name in available]
     arguments = [*sweep.arrays, *(f"real({name})" for name in sweep.scalars)]
-    lines = [f"{pad}for {loop} in tensors:"]
+    lines = listed("for ", loop, " in tensors:", 3)
     if sweep.scalars:
         lines.append(f"{pad}{INDENT}real = {sweep.arrays[0]}.dtype.type")
     if not sweep.reductions:

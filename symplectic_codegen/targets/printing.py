@@ -303,7 +303,7 @@ def split_long(
         if part is None:
             parts.append(current)
             continue
-        candidates = (f"{assignment.name}_part{number}" for number in count(1))
+        candidates = (f"part_{number}" for number in count(1))
         name = next(candidate for candidate in candidates if candidate not in taken)
         taken.add(name)
         pending.append(
@@ -419,6 +419,16 @@ def bracketed(head: str, items: Sequence[str], tail: str, depth: int = 0) -> lis
     if len(flat) <= LINE_LENGTH or not items:
         return [flat]
     return [f"{pad}{head}", *(f"{pad}{INDENT}{item}," for item in items), f"{pad}{tail}"]
+
+
+def listed(head: str, items: Sequence[str], tail: str = "", depth: int = 0) -> list[str]:
+    """`head` a, b `tail`; in parentheses, one item a line, if that is too long.
+
+    >>> listed("return ", ["a", "b"])
+    ['return a, b']
+    """
+    flat = f"{INDENT * depth}{head}{', '.join(items)}{tail}"
+    return [flat] if len(flat) <= LINE_LENGTH else bracketed(f"{head}(", items, f"){tail}", depth)
 
 
 def comment_lines(text: str, depth: int) -> list[str]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from hand_made import document
 
 from symplectic_codegen.rule.rule import UpdateRule
 from symplectic_codegen.targets import TARGETS
 
-Load = Callable[[str, UpdateRule], ModuleType]
+# Test modules share `hand_made`; pytest's importlib mode leaves the path to us.
+sys.path.insert(0, str(Path(__file__).parent))
+from hand_made import Load, document
+
 ARRAY_TARGETS = ("numpy", "numba")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
+from types import ModuleType
 
 from symplectic_codegen.rule.expression import Call, Expr, Number, Op, Ref
 from symplectic_codegen.rule.rule import (
@@ -19,6 +21,7 @@ from symplectic_codegen.rule.rule import (
 )
 from symplectic_codegen.targets.base import Document
 
+Load = Callable[[str, UpdateRule], ModuleType]
 Term = Expr | int | str
 
 

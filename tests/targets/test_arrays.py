@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Load
-from hand_made import GLOBAL_NORM, GUARDED, MOMENTUM, THERMOSTAT
+from hand_made import GLOBAL_NORM, GUARDED, MOMENTUM, THERMOSTAT, Load
 
 SENTINEL = 7777.0
 Views = Callable[[np.ndarray], np.ndarray]
@@ -36,7 +35,7 @@ def guarded(layout: str, dtype: str, seed: int) -> tuple[np.ndarray, np.ndarray]
     return base, array
 
 
-@pytest.mark.parametrize("grad_layout", ("same", "contiguous", "fortran", "strided", "reversed"))
+@pytest.mark.parametrize("grad_layout", ["same", "contiguous", "fortran", "strided", "reversed"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_any_layout_and_nothing_outside(
     load: Load, target: str, layout: str, grad_layout: str, dtype: str
@@ -54,7 +53,7 @@ def test_any_layout_and_nothing_outside(
         "reversed": np.flip(np.flip(G).copy()),
     }
     grads["strided"][...] = G
-    grad = grads[grad_layout]
+    grad = np.asarray(grads[grad_layout])
     grad.flags.writeable = False
     one = load(target, GLOBAL_NORM).GlobalNorm([w], lr=0.1)
     two = load(target, GLOBAL_NORM).GlobalNorm([plain], lr=0.1)
@@ -184,7 +183,7 @@ def test_refused_gradients_change_nothing(load: Load, target: str, name: str) ->
     np.testing.assert_equal(optimizer.state_dict(), state)
 
 
-@pytest.mark.parametrize("loss", (-0.5, -1.0, np.nan))
+@pytest.mark.parametrize("loss", [-0.5, -1.0, np.nan])
 def test_guards_change_nothing(load: Load, target: str, loss: float) -> None:
     w = np.ones(3)
     optimizer = load(target, GUARDED).Guarded([w], lr=0.1, floor=-0.5)
@@ -207,7 +206,7 @@ def test_the_loss_is_asked_for_by_name(load: Load, target: str) -> None:
 
 @pytest.mark.parametrize(
     ("values", "error", "message"),
-    (
+    [
         ({}, TypeError, "lr"),
         ({"lr": 0.0}, ValueError, r"lr must be in \(0, inf\)"),
         ({"lr": 0.1, "momentum": 1.0}, ValueError, r"momentum must be in \[0, 1\)"),
@@ -217,7 +216,7 @@ def test_the_loss_is_asked_for_by_name(load: Load, target: str) -> None:
         ({"lr": True}, TypeError, "number"),
         ({"lr": 1j}, TypeError, "number"),
         ({"lr": 0.1, "mu": 0.9}, TypeError, "mu"),
-    ),
+    ],
 )
 def test_hyperparameters_that_are_refused(
     load: Load, target: str, values: dict[str, Any], error: type[Exception], message: str
@@ -232,4 +231,4 @@ def test_assignment_is_checked(load: Load, target: str) -> None:
         optimizer.lr = -1.0
     with pytest.raises(AttributeError, match="no hyperparameter 'learning_rate'"):
         optimizer.learning_rate = 0.1
-    assert repr(optimizer) == "Momentum(1 arrays, 6 elements, lr=1.0, momentum=0.9)"
+    assert repr(optimizer) == "Momentum(1 array, 6 elements, lr=1.0, momentum=0.9)"

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Load
-from hand_made import HYPERPARAMETERS, MOMENTUM, RULES, THERMOSTAT, class_name
+from hand_made import HYPERPARAMETERS, MOMENTUM, RULES, THERMOSTAT, Load, class_name
 
 from symplectic_codegen.rule.rule import UpdateRule
 

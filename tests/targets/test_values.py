@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import Load
 from hand_made import (
     BIAS_CORRECTED,
     COVERAGE,
@@ -14,6 +13,7 @@ from hand_made import (
     RELATIVISTIC,
     RULES,
     THERMOSTAT,
+    Load,
     class_name,
 )
 
@@ -97,7 +97,7 @@ def test_one_array_of_each_size(load: Load, target: str, size: int, dtype: str) 
 
 
 @pytest.mark.parametrize(
-    "rule", (MOMENTUM, RELATIVISTIC, GLOBAL_NORM, THERMOSTAT), ids=lambda rule: rule.name
+    "rule", [MOMENTUM, RELATIVISTIC, GLOBAL_NORM, THERMOSTAT], ids=lambda rule: rule.name
 )
 def test_sizes_for_several_threads(load: Load, target: str, rule: UpdateRule) -> None:
     sizes = (70001, 5, 65537)
@@ -118,22 +118,22 @@ def test_every_operation_on_special_values(load: Load, target: str, dtype: str) 
 
 
 @pytest.mark.parametrize(
-    "p", (0.0, -0.0, 1e-300, 1e-20, 0.3, -0.3, -1.0, -2.0, 800.0, -800.0, 1e300)
+    "p", [0.0, -0.0, 1e-300, 1e-20, 0.3, -0.3, -1.0, -2.0, 800.0, -800.0, 1e300]
 )
-@pytest.mark.parametrize("q", (0.0, -1.5, 2.0, 1e300))
+@pytest.mark.parametrize("q", [0.0, -1.5, 2.0, 1e300])
 def test_every_operation_on_the_host(load: Load, target: str, p: float, q: float) -> None:
     empty = np.zeros(0)
     compare(load, target, COVERAGE, [empty], [[empty]], {"p": p, "q": q})
 
 
-@pytest.mark.parametrize("loss", (np.inf, -np.inf, np.nan, 1e308, -1e308))
+@pytest.mark.parametrize("loss", [np.inf, -np.inf, np.nan, 1e308, -1e308])
 def test_no_loss_raises(load: Load, target: str, loss: float) -> None:
     params = [np.ones(5)]
     grads = [[np.ones(5)]] * 3
     compare(load, target, THERMOSTAT, params, grads, losses=(loss, 1.0, 1.0))
 
 
-@pytest.mark.parametrize("rule", (MOMENTUM, RELATIVISTIC), ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", [MOMENTUM, RELATIVISTIC], ids=lambda rule: rule.name)
 def test_nan_and_infinity_stay_where_they_are(
     load: Load, target: str, rule: UpdateRule, dtype: str
 ) -> None:

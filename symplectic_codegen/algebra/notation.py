@@ -9,9 +9,8 @@ from sympy.printing.latex import LatexPrinter
 from sympy.printing.precedence import precedence
 from sympy.printing.str import StrPrinter
 
-from symplectic_codegen.algebra.symbols import Component, G, t, tau
+from symplectic_codegen.algebra.symbols import START, Component, G, t, tau
 from symplectic_codegen.algebra.vector import HessianProduct, Total
-from symplectic_codegen.mechanics.temperature import START
 
 _GREEK = {
     "alpha": "α",
@@ -57,9 +56,12 @@ def at_end_of_step(expr: sp.Expr) -> sp.Expr:
 class _UnicodePrinter(StrPrinter):
     """SymPy's plain printer with Greek letters, sums over i and small powers raised."""
 
-    def __init__(self, inside_sum: bool = False) -> None:
+    def __init__(self, index: str = "") -> None:
         super().__init__({"order": "none"})
-        self._index = "ᵢ" if inside_sum else ""
+        self._index = index
+
+    def _inner_index(self) -> str:
+        return "ₖ" if self._index else "ᵢ"
 
     def _print_Symbol(self, expr: sp.Symbol) -> str:
         if expr == G:
@@ -108,11 +110,19 @@ class _UnicodePrinter(StrPrinter):
         if exponent.is_Rational and exponent < 0:
             return f"1/{self.parenthesize(base**-exponent, precedence(expr) - 1)}"
         inner = self.parenthesize(base, precedence(expr) + 1)
+        inner = f"({inner})" if isinstance(base, Total) else inner
         if exponent.is_Integer and 0 < exponent < 100:
             return inner + str(exponent).translate(_SUPERSCRIPTS)
         return f"{inner}^{self.parenthesize(exponent, precedence(expr) + 1)}"
 
     def _print_exp(self, expr: sp.Expr) -> str:
+        power, rest = expr.args[0].as_coeff_Mul()
+        if isinstance(rest, Total) and isinstance(rest.body, sp.log):
+            # exp(sum_i log a_i) is how a product over components is kept.
+            index = self._inner_index()
+            factor = _UnicodePrinter(index).doprint(rest.body.args[0])
+            raised = "" if power == 1 else str(power).translate(_SUPERSCRIPTS)
+            return f"Π{index} ({factor}){raised}"
         return f"exp({self._print(expr.args[0])})"
 
     def _print_Abs(self, expr: sp.Expr) -> str:
@@ -120,10 +130,11 @@ class _UnicodePrinter(StrPrinter):
 
     def _print_Total(self, expr: Total) -> str:
         body = expr.body
-        inner = _UnicodePrinter(inside_sum=True)
+        index = self._inner_index()
+        inner = _UnicodePrinter(index)
         if body.is_Add:
-            return f"Σᵢ({inner.doprint(body)})"
-        return f"Σᵢ {inner.doprint(body)}"
+            return f"Σ{index}({inner.doprint(body)})"
+        return f"Σ{index} {inner.doprint(body)}"
 
     def _print_HessianProduct(self, expr: HessianProduct) -> str:
         return f"∇²L·({self._print(expr.args[0])})"
@@ -192,14 +203,14 @@ def reading_order(terms: Any) -> list[sp.Expr]:
     return sorted(terms, key=rank)
 
 
-def to_unicode(expr: sp.Expr) -> str:
-    """`expr` for a terminal.
+def to_unicode(expr: sp.Expr, index: str = "") -> str:
+    """`expr` for a terminal; `index` is put to components that are not summed over.
 
     >>> from symplectic_codegen.algebra.symbols import X, beta, k
     >>> to_unicode(beta * Total(X**2) / (2 * k))
     'β·Σᵢ Xᵢ²/(2·k)'
     """
-    return _UnicodePrinter().doprint(at_end_of_step(expr)).replace("-", "−")
+    return _UnicodePrinter(index).doprint(at_end_of_step(expr)).replace("-", "−")
 
 
 def to_ascii(expr: sp.Expr) -> str:

@@ -1,0 +1,419 @@
+"""The command line. Heavy rooms are imported inside the commands that need them."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from symplectic_codegen.errors import OutputError, SpecError, SymplecticCodegenError
+from symplectic_codegen.provenance import MANIFEST, VERSION
+
+if TYPE_CHECKING:
+    from symplectic_codegen.language.spec import Spec
+
+PROGRAM = "symplectic-codegen"
+DERIVATION_SECONDS = 120  # a hostile Hamiltonian is given up after this time
+_FORMATS = click.Choice(["text", "latex", "json"])
+
+
+class _Refusal(click.ClickException):
+    """Bad input: one short paragraph on stderr, exit status 2."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"{PROGRAM}: {self.format_message()}", err=True)
+
+
+class _Group(click.Group):
+    """Turns the errors that a user can cause into a message and exit status 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SymplecticCodegenError as error:
+            raise _Refusal(str(error)) from None
+        except OSError as error:
+            if isinstance(error, BrokenPipeError):
+                raise  # `| head` is no error; click handles it
+            where = f" {error.filename}" if error.filename else ""
+            raise _Refusal(f"cannot access{where}: {error.strerror or error}") from None
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name=PROGRAM)
+def main() -> None:
+    """From a Hamiltonian to a proved, fast, vendorable optimizer."""
+
+
+def _source_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Where the Hamiltonian comes from, and what is changed about it."""
+    for option in reversed(
+        (
+            click.argument("hamiltonian", required=False),
+            click.option("--catalog", metavar="NAME", help="A spec of the catalogue."),
+            click.option(
+                "--spec", metavar="FILE", type=click.Path(path_type=Path), help="A TOML spec."
+            ),
+            click.option("--integrator", metavar="I", help="How the step is composed."),
+            click.option("--coupling", metavar="EXPR", help="Y(beta, X, U, w); default beta*X."),
+            click.option("--set", "sets", metavar="NAME=VALUE", multiple=True, help="A default."),
+            click.option(
+                "--reparam", "reparams", metavar='"NAME = EXPR"', multiple=True,
+                help="A user-facing name.",
+            ),
+            click.option("--with-energy", is_flag=True, help="Step the internal energy U too."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@main.command()
+@_source_options
+@click.option("--dim", type=click.IntRange(1, 100), help="Also write d = N out, and compare.")
+@click.option("--format", "form", type=_FORMATS, default="text", show_default=True)
+def derive(dim: int | None, form: str, **source: Any) -> None:
+    """Derive geometry, motion and update rule of a Hamiltonian."""
+    from symplectic_codegen.driver import Derivation
+    from symplectic_codegen.report import as_json, as_latex, as_text
+
+    with _time_limit(DERIVATION_SECONDS):
+        derivation = Derivation(_spec(**source))
+        if form == "json":
+            text = json.dumps(as_json(derivation, dim), indent=2, ensure_ascii=False)
+        else:
+            text = (as_text if form == "text" else as_latex)(derivation, dim)
+    click.echo(text)
+
+
+@main.command()
+@_source_options
+@click.option("--all", "everything", is_flag=True, help="The whole catalogue.")
+@click.option("--name", metavar="NAME", help="snake_case name of the optimizer.")
+@click.option("--target", "targets", metavar="T", multiple=True, help="numpy, numba, ...")
+@click.option("--dtype", metavar="D", default="any", show_default=True, help="float32, float64.")
+@click.option(
+    "--out", metavar="DIR", type=click.Path(path_type=Path), default=Path("generated"),
+    show_default=True,
+)
+@click.option("--check", is_flag=True, help="Write nothing; fail if DIR is not current.")
+@click.option("--report", is_flag=True, help="Print operations and memory traffic.")
+def generate(
+    everything: bool,
+    name: str | None,
+    targets: tuple[str, ...],
+    dtype: str,
+    out: Path,
+    check: bool,
+    report: bool,
+    **source: Any,
+) -> None:
+    """Generate an optimizer for one or more targets."""
+    from symplectic_codegen.files import differences, write_files
+    from symplectic_codegen.provenance import manifest_text
+    from symplectic_codegen.targets import TARGETS, get_target
+
+    if not targets and not everything:
+        raise SpecError(f"which target? Give --target, one of {', '.join(TARGETS)}")
+    chosen = tuple(dict.fromkeys(targets)) or tuple(TARGETS)
+    for target in chosen:
+        get_target(target)
+    specs = _all_specs(name, source) if everything else [_spec(name=name, **source)]
+    files: dict[str, str] = {}
+    for spec in _progress(specs, "generating", lambda spec: spec.name):
+        with _time_limit(DERIVATION_SECONDS):
+            files |= _files_of(spec, chosen, dtype, source, everything, report)
+    if everything:
+        files[MANIFEST] = manifest_text(files)
+    if check:
+        known = _generated_under(out) if everything else set()
+        lines = differences(out, files, known)
+        for line in lines:
+            click.echo(line)
+        if lines:
+            raise SystemExit(1)
+        click.echo(f"{out}: {len(files)} files are current")
+        return
+    written = write_files(out, files)
+    for path in files if not everything else ():
+        click.echo((out / path).as_posix())
+    if everything:
+        click.echo(f"{out}: {len(files)} files, {len(written)} written")
+
+
+def _files_of(
+    spec: Spec,
+    targets: Sequence[str],
+    dtype: str,
+    source: dict[str, Any],
+    everything: bool,
+    report: bool,
+) -> dict[str, str]:
+    from symplectic_codegen.driver import Derivation
+    from symplectic_codegen.generation import generate as generate_files
+    from symplectic_codegen.performance_report import as_text as performance_text
+
+    derivation = Derivation(spec)
+    files: dict[str, str] = {}
+    for target in targets:
+        command = _command(spec, target, dtype, source, everything)
+        files |= generate_files(derivation, target, dtype=dtype, command=command)
+    if report:
+        click.echo(performance_text(derivation.spec.name, derivation.compiled))
+    return files
+
+
+def _command(
+    spec: Spec, target: str, dtype: str, source: dict[str, Any], everything: bool
+) -> str | None:
+    """The command that regenerates a file; None if it follows from the spec alone."""
+    from symplectic_codegen.generation import command_options
+
+    if everything:
+        words = [PROGRAM, "generate", "--catalog", spec.name, "--target", target]
+        return shlex.join(words + command_options({}, (), "lie-trotter", False, dtype))
+    if source["catalog"]:
+        origin = ["--catalog", source["catalog"]]
+    elif source["spec"]:
+        origin = ["--spec", source["spec"].name]  # never a path of this machine
+    else:
+        return None
+    loaded = source["catalog"] or ""
+    words = [PROGRAM, "generate", *origin, "--target", target]
+    words += ["--name", spec.name] if spec.name != loaded else []
+    words += command_options(
+        _pairs(source["sets"]), source["reparams"], source["integrator"] or "lie-trotter",
+        source["with_energy"], dtype,
+    )
+    return shlex.join(words)
+
+
+@main.command("list")
+@click.argument(
+    "what", type=click.Choice(["catalog", "targets", "integrators"]), default="catalog"
+)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+def list_(what: str, form: str) -> None:
+    """List the catalogue, the targets or the integrators."""
+    rows = {"catalog": _catalog_rows, "targets": _target_rows, "integrators": _integrator_rows}[
+        what
+    ]()
+    if form == "json":
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    width = max(len(row["name"]) for row in rows)
+    for row in rows:
+        note = f"   ({row['note']})" if row.get("note") else ""
+        click.echo(f"{row['name']:<{width}}  {row['description']}{note}")
+
+
+def _catalog_rows() -> list[dict[str, str]]:
+    from symplectic_codegen import catalog
+
+    return [
+        {"name": s.name, "description": s.title, "hamiltonian": s.hamiltonian.text}
+        for s in catalog.load_all()
+    ]
+
+
+def _target_rows() -> list[dict[str, str]]:
+    from symplectic_codegen.targets import TARGETS
+
+    return [
+        {"name": t.name, "description": t.summary, "note": t.is_available().reason}
+        for t in TARGETS.values()
+    ]
+
+
+def _integrator_rows() -> list[dict[str, str]]:
+    from symplectic_codegen.discretization.integrators import INTEGRATORS
+
+    return [{"name": i.name, "description": i.description} for i in INTEGRATORS.values()]
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+def validate(paths: tuple[Path, ...], form: str) -> None:
+    """Run generated optimizers against closed forms and high-precision oracles.
+
+    This imports, hence executes, the files.
+    """
+    from symplectic_codegen.validation import validate_paths
+
+    reports = []
+    for report in _progress(validate_paths(paths), "validating", lambda r: r.name):
+        reports.append(report)
+        if form == "text":
+            mark = "✓" if report.ok else "✗"
+            click.echo(f"{mark} {report.path}")
+            for rung in report.rungs:
+                click.echo(f"    {rung.status}: {rung.name}: {rung.detail}")
+    if form == "json":
+        rows = [
+            {
+                "path": r.path,
+                "name": r.name,
+                "target": r.target,
+                "ok": r.ok,
+                "rungs": [
+                    {"name": g.name, "status": g.status, "detail": g.detail} for g in r.rungs
+                ],
+            }
+            for r in reports
+        ]
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+    if not all(r.ok for r in reports):
+        raise SystemExit(1)
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+def check(paths: tuple[Path, ...], form: str) -> None:
+    """Tell untouched generated files from edited and stale ones; nothing is executed."""
+    from symplectic_codegen.provenance import inspect_all
+
+    for path in paths:
+        if not path.exists():
+            raise OutputError(f"there is no {path}")
+    findings = inspect_all(paths)
+    if not findings:
+        raise OutputError(f"no Python file under {', '.join(str(p) for p in paths)}")
+    if form == "json":
+        rows = [{"path": f.path, "state": f.state.value, "reason": f.reason} for f in findings]
+        click.echo(json.dumps(rows, indent=2))
+    else:
+        for finding in findings:
+            click.echo(f"{finding.state.value}: {finding.path}: {finding.reason}")
+    if not all(f.ok for f in findings):
+        raise SystemExit(1)
+
+
+def _spec(
+    hamiltonian: str | None,
+    catalog: str | None,
+    spec: Path | None,
+    integrator: str | None,
+    coupling: str | None,
+    sets: tuple[str, ...],
+    reparams: tuple[str, ...],
+    with_energy: bool,
+    name: str | None = None,
+) -> Spec:
+    """The one spec that the options describe."""
+    from symplectic_codegen import catalog as catalogue
+    from symplectic_codegen.discretization.integrators import get_integrator
+    from symplectic_codegen.language.spec import Spec
+
+    given = [s for s in (hamiltonian, catalog, spec) if s is not None]
+    if len(given) != 1:
+        raise SpecError("give one of: a Hamiltonian, --catalog NAME, --spec FILE")
+    if integrator is not None:
+        get_integrator(integrator)
+    if hamiltonian is not None:
+        base = Spec.from_expression(hamiltonian, reparams=reparams, coupling=coupling)
+        change_reparams = None
+    else:
+        if coupling is not None:
+            raise SpecError("--coupling goes with a Hamiltonian on the command line; a spec has its own")
+        if catalog is not None:
+            base = catalogue.load(catalog)
+        else:
+            assert spec is not None
+            base = Spec.from_toml(_read(spec), spec.name)
+        get_integrator(base.integrator)
+        change_reparams = reparams or None
+    return base.replace(
+        sets=_pairs(sets),
+        reparams=change_reparams,
+        name=name,
+        integrator=integrator,
+        with_energy=with_energy or None,
+    )
+
+
+def _all_specs(name: str | None, source: dict[str, Any]) -> list[Spec]:
+    from symplectic_codegen import catalog as catalogue
+
+    if name is not None or any(source.values()):
+        raise SpecError("--all generates the catalogue as it is: give no Hamiltonian and no changes")
+    return list(catalogue.load_all())
+
+
+def _pairs(sets: Sequence[str]) -> dict[str, str]:
+    pairs = {}
+    for text in sets:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip() or not value.strip():
+            raise SpecError(f"--set {text!r}: write it as NAME=VALUE, like gamma=0.1")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"cannot read {path}: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise SpecError(f"{path}: this is not UTF-8 text") from None
+
+
+def _generated_under(out: Path) -> set[str]:
+    """Relative paths of what counts as generated under `out`."""
+    if not out.is_dir():
+        return set()
+    return {
+        path.relative_to(out).as_posix()
+        for path in out.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def _progress(
+    items: Any, title: str, label: Callable[[Any], str]
+) -> Iterator[Any]:
+    """`items`, with a progress line on a terminal and none in a pipe."""
+    if not sys.stderr.isatty() or (isinstance(items, list) and len(items) < 2):
+        yield from items
+        return
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    total = f"/{len(items)}" if isinstance(items, list) else ""
+    with console.status(title) as status:
+        for number, item in enumerate(items, 1):
+            status.update(f"{title} {number}{total}: {label(item)}")
+            yield item
+
+
+@contextmanager
+def _time_limit(seconds: int) -> Iterator[None]:
+    """Give up after `seconds`: SymPy can search for ever in what a stranger typed."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def give_up(signum: int, frame: object) -> None:
+        raise SymplecticCodegenError(
+            f"the derivation took more than {seconds} s and was stopped; simplify the Hamiltonian"
+        )
+
+    previous = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)

@@ -1,1 +1,0 @@
-"""How results are shown: plain text, LaTeX, JSON."""

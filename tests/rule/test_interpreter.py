@@ -1,0 +1,158 @@
+"""The arithmetics of the interpreter agree with each other, as far as each of them goes."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import mpmath
+import numpy as np
+import pytest
+
+from symplectic_codegen.rule.expression import Call, Expr, Number, Op, Ref
+from symplectic_codegen.rule.interpreter import (
+    EXACT,
+    FLOAT64,
+    MPMATH,
+    State,
+    evaluate,
+    initial_state,
+    interpret,
+    rounding_bounds,
+)
+from symplectic_codegen.rule.rule import (
+    Assign,
+    Buffer,
+    Guard,
+    Parameter,
+    Reduction,
+    ScalarState,
+    Stage,
+    Store,
+    UpdateRule,
+)
+
+
+def call(op: Op, *args: str | int) -> Expr:
+    return Call(op, tuple(Ref(a) if isinstance(a, str) else Number(Fraction(a)) for a in args))
+
+
+# Two stages, a reduction between them, a scalar state, the loss, the step count and a guard.
+RULE = UpdateRule(
+    "rule",
+    (Parameter("lr"),),
+    (Buffer("X"),),
+    (
+        Stage(
+            (Assign("rate", call(Op.DIV, "lr", "n")),),
+            (Assign("X_new", call(Op.ADD, "X", "G")),),
+            (Store("X", "X_new"),),
+            (Reduction("R", call(Op.MUL, "X_new", "X_new")), Reduction("N", Number(Fraction(1)))),
+        ),
+        Stage(
+            (Assign("mean", call(Op.DIV, "R", "N")),),
+            (
+                Assign("move", call(Op.MUL, "rate", "X")),
+                Assign("scaled", call(Op.DIV, "move", "mean")),
+                Assign("w_new", call(Op.SUB, "w", "scaled")),
+            ),
+            (Store("w", "w_new"),),
+        ),
+    ),
+    (ScalarState("U", call(Op.MUL, "lr", 2)),),
+    (Assign("U_new", call(Op.ADD, "U", "L")),),
+    (Store("U", "U_new"),),
+    (Guard(call(Op.ADD, "L", 1), "the loss is too small"),),
+)
+
+
+def test_two_steps_in_fractions() -> None:
+    values = {"lr": Fraction(1, 2)}
+    state = initial_state(RULE, values, 2, EXACT)
+    assert state == State({"X": (0, 0)}, {"U": Fraction(1)}, 0)
+    w, G = (Fraction(1), Fraction(2)), (Fraction(1), Fraction(3))
+    state, w = interpret(RULE, values, state, w, G, Fraction(1, 3), EXACT)
+    assert state == State({"X": (1, 3)}, {"U": Fraction(4, 3)}, 1)
+    assert w == (Fraction(9, 10), Fraction(17, 10))
+    state, w = interpret(RULE, values, state, w, G, Fraction(0), EXACT)
+    assert state == State({"X": (2, 6)}, {"U": Fraction(4, 3)}, 2)
+    assert w == (Fraction(9, 10) - Fraction(1, 40), Fraction(17, 10) - Fraction(3, 40))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_arithmetics_agree(dtype: str) -> None:
+    values = {"lr": 0.1}
+    generator = np.random.default_rng(0)
+    w = generator.standard_normal(20)
+    grads = generator.standard_normal((3, 20))
+    bounds = rounding_bounds(dtype)
+    results = {}
+    for name, arithmetic in {"double": FLOAT64, "digits": MPMATH, "bounds": bounds}.items():
+        state, now = initial_state(RULE, values, 20, arithmetic), w
+        for G in grads:
+            state, now = interpret(RULE, values, state, now, G, 0.25, arithmetic)
+        results[name] = now
+    np.testing.assert_array_equal(results["double"], results["bounds"].value)
+    digits = np.array([float(x) for x in results["digits"]])
+    assert (np.abs(results["double"] - digits) <= results["bounds"].error).all()
+    assert results["bounds"].error.max() < 1e3 * np.finfo(dtype).eps
+
+
+ARGUMENTS = (-1e3, -2.0, -0.7, -1e-9, 0.0, 1e-12, 0.3, 1.0, 5.0, 700.0)
+
+
+@pytest.mark.parametrize("op", Op, ids=lambda op: op.name)
+def test_every_operation_in_double_and_in_50_digits(op: Op) -> None:
+    bounds = rounding_bounds("float64")
+    expr = Call(op, (Ref("x"), Ref("y"))[: op.arity])
+    checked = 0
+    for x in ARGUMENTS:
+        for y in ARGUMENTS if op.arity == 2 else (0.0,):
+            numbers = {"x": np.float64(x), "y": np.float64(y)}
+            found = evaluate(expr, numbers, FLOAT64)
+            if not np.isfinite(found) or found == 0.0:
+                continue
+            exact = evaluate(expr, {n: mpmath.mpf(float(v)) for n, v in numbers.items()}, MPMATH)
+            scalars = {name: bounds.scalar(v) for name, v in numbers.items()}
+            allowed = float(evaluate(expr, scalars, bounds).error)
+            assert abs(found - exact) <= allowed, (x, y)
+            checked += 1
+    assert checked >= 3
+
+
+def test_nothing_raises_in_double_precision() -> None:
+    specials = (0.0, -0.0, 1e308, -1e308, np.inf, -np.inf, np.nan)
+    for op in Op:
+        for x in specials:
+            for y in specials:
+                args = (np.float64(x), np.float64(y))[: op.arity]
+                assert isinstance(FLOAT64.apply(op, *args), np.floating), op
+    assert FLOAT64.apply(Op.EXPREL, np.float64(np.inf)) == np.inf
+    assert FLOAT64.apply(Op.EXPREL, np.float64(-np.inf)) == 0.0
+    assert FLOAT64.apply(Op.LOG1PREL, np.float64(np.inf)) == 0.0
+    assert np.isnan(FLOAT64.apply(Op.SIGN, np.float64(np.nan)))
+
+
+def test_inputs_are_not_changed() -> None:
+    w, G = np.ones(3), np.ones(3)
+    state = initial_state(RULE, {"lr": 0.1}, 3)
+    interpret(RULE, {"lr": 0.1}, state, w, G, 0.0)
+    np.testing.assert_array_equal(w, np.ones(3))
+    np.testing.assert_array_equal(state.buffers["X"], np.zeros(3))
+    assert state.steps == 0
+
+
+def test_guards_and_the_loss() -> None:
+    state = initial_state(RULE, {"lr": 0.1}, 1)
+    for loss in (-1.0, np.nan):
+        with pytest.raises(ValueError, match="the loss is too small"):
+            interpret(RULE, {"lr": 0.1}, state, [1.0], [1.0], loss)
+    with pytest.raises(ValueError, match="needs the value of the loss"):
+        interpret(RULE, {"lr": 0.1}, state, [1.0], [1.0])
+
+
+def test_fractions_refuse_what_is_not_rational() -> None:
+    with pytest.raises(ValueError, match="no exp"):
+        EXACT.apply(Op.EXP, Fraction(1))
+    with pytest.raises(ValueError, match="whole powers"):
+        EXACT.apply(Op.POW, Fraction(2), Fraction(1, 2))
+    assert EXACT.apply(Op.POW, Fraction(2), Fraction(-3)) == Fraction(1, 8)
