@@ -64,7 +64,11 @@ def vanishes(expr: sp.Expr) -> bool:
     expanded = sp.expand(expr)
     if expanded == 0:
         return True
-    merged = merge_totals(_without_broken_powers(expanded))
+    whole = _without_broken_powers(expanded)
+    # Most residuals are rational in the sums and roots they contain: cheaper than any search.
+    if sp.expand(sp.fraction(sp.together(whole))[0]) == 0:
+        return True
+    merged = merge_totals(whole)
     if merged == 0:
         return True
     return bool(sp.simplify(merged) == 0)

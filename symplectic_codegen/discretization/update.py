@@ -15,7 +15,7 @@ import sympy as sp
 
 from symplectic_codegen.algebra.display import Formula, Printable
 from symplectic_codegen.algebra.forms import is_negative, shortest
-from symplectic_codegen.algebra.notation import to_latex, to_unicode
+from symplectic_codegen.algebra.notation import to_ascii, to_latex, to_unicode
 from symplectic_codegen.algebra.proof import vanishes
 from symplectic_codegen.algebra.symbols import START, Component, G, L, U, X, Y, beta, beta0, t, tau, w
 from symplectic_codegen.algebra.vector import is_scalar, outer_totals
@@ -288,7 +288,13 @@ def _domain(
         if not base.has(t) or base is sp.E or not singular or base.is_positive:
             continue
         end = parameters(sp.expand(base.subs(t, START + tau)))
-        conditions.append((end, f"β(t) exists only while {base} > 0"))
+        conditions.append(
+            (
+                end,
+                "this step would leave the domain of the thermal law: beta(t) exists only while "
+                f"{to_ascii(base)} > 0",
+            )
+        )
     return tuple(conditions)
 
 

@@ -523,10 +523,10 @@ def kernel_doc(sweep: Sweep, prepared: Prepared, headline: str, arrays: str) -> 
         lines += wrapped(f"{name}: {text.rstrip('.')}{change}.", 2, 1)
     lines += ["", *wrapped(arrays, 1)]
     if sweep.reductions:
-        sums = ", ".join(
-            f"{r.name} ({r.meaning.rstrip('.')})" if r.meaning else r.name for r in sweep.reductions
-        )
-        lines += ["", f"{INDENT}Returns:", *wrapped(f"The sum over all elements of {sums}.", 2)]
+        lines += ["", f"{INDENT}Returns:"]
+        for reduction in sweep.reductions:
+            text = reduction.meaning.rstrip(".") or "a sum over all elements"
+            lines += wrapped(f"{reduction.name}: {text}.", 2, 1)
     return docstring_text(lines)
 
 
@@ -558,7 +558,7 @@ def common_context(prepared: Prepared, document: Document, step: StepCode) -> di
     functions = [sweep.name for sweep in prepared.sweeps]
     return {
         "class_name": document.class_name,
-        "summary": document.title,
+        "summary": docstring_text(wrapped(f"{document.title}.", 1)),
         "docstring": module_lines(prepared, document),
         "provenance": provenance,
         "exports": export_names(["PROVENANCE", document.class_name, *functions]),

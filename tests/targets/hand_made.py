@@ -259,7 +259,7 @@ def class_name(rule: UpdateRule) -> str:
 def document(rule: UpdateRule, target: str) -> Document:
     return Document(
         class_name(rule),
-        f"The {rule.name.replace('_', ' ')} rule of the tests",
+        f"The {rule.name} rule of the tests, with a title that does not fit " + "on one line " * 4,
         "beta/(2*k)*dot(X, X) + beta*c**2/k*L + h*gamma/k*beta*U",
         ("X <- momentum*X + (1 - momentum)*G", "w <- w - lr*X"),
         (r"Written by hand; no proof. A backslash \ and three quotes \"\"\" do no harm.",),

@@ -114,7 +114,7 @@ BAD_PARAMS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "bare array": (lambda: np.zeros(3), TypeError, r"wrap.*\[w\]"),
     "list": (lambda: [[1.0, 2.0]], TypeError, r"params\[0\] is a list"),
     "number": (lambda: [np.zeros(2), 1.0], TypeError, r"params\[1\] is a float"),
-    "integer": (lambda: [np.zeros(2, int)], TypeError, r"params\[0\] has int64"),
+    "integer": (lambda: [np.zeros(2, int)], TypeError, r"params\[0\] has dtype int64"),
     "complex": (lambda: [np.zeros(2, complex)], TypeError, "complex128"),
     "half": (lambda: [np.zeros(2, np.float16)], TypeError, "float16"),
     "object": (lambda: [np.zeros(2, object)], TypeError, "object"),
