@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 
@@ -134,13 +134,8 @@ class Derivation:
 
     def in_user_parameters(self, expr: sp.Expr) -> sp.Expr:
         """`expr` with physical parameters expressed by user-facing ones; bound ones put in."""
-        bound = {
-            sp.Symbol(r.name, positive=True): r.default
-            for r in self.spec.reparametrization
-            if r.default is not None and _is_point(r.bounds)
-        }
         solved = sp.powsimp(self.parameters.apply(expr))
-        for name, value in bound.items():
+        for name, value in self.limits.items():
             solved = sp.limit(solved, name, value, "+") if solved.has(name) else solved
         return solved
 
@@ -164,6 +159,28 @@ class Derivation:
         """The update rule, ready for a target."""
         return self.compiled.rule
 
+    @property
+    def limits(self) -> Mapping[sp.Symbol, sp.Expr]:
+        """User-facing parameters that the spec binds to one value, reached as a limit."""
+        return {
+            sp.Symbol(r.name, positive=True): r.default
+            for r in self.spec.reparametrization
+            if r.default is not None and _is_point(r.bounds)
+        }
+
+    @cached_property
+    def step_claims(self) -> tuple[Claim, ...]:
+        """What is proved of the step; of a limit only that it is the limit of such steps."""
+        claims = self.scheme.claims()
+        singular = [f"{name} → 0" for name, value in self.limits.items() if value == 0]
+        if not singular:
+            return claims
+        bound = ", ".join(singular)
+        return tuple(
+            replace(claim, statement=f"before the limit {bound}: {claim.statement}")
+            for claim in claims
+        )
+
     @cached_property
     def claims(self) -> tuple[Claim, ...]:
         """Everything that is proved on the way to the rule."""
@@ -171,7 +188,7 @@ class Derivation:
             *self.space.claims(),
             *self.structure,
             self.temperature.claim,
-            *self.scheme.claims(),
+            *self.step_claims,
             *((self.parameters.claim,) if self.spec.reparametrization else ()),
         )
 

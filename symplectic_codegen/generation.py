@@ -221,7 +221,7 @@ def update_lines(derivation: Derivation) -> list[str]:
 def note_lines(derivation: Derivation) -> list[str]:
     """What is known of the rule: one sentence per claim about the step."""
     lines = []
-    for claim in derivation.scheme.claims():
+    for claim in derivation.step_claims:
         if claim.verdict is not Verdict.ASSUMED:
             statement = claim.statement[0].upper() + claim.statement[1:]
             lines.append(f"{claim.verdict.value.capitalize()}: {_ascii(statement)}.")
@@ -229,7 +229,7 @@ def note_lines(derivation: Derivation) -> list[str]:
 
 
 _ASCII = str.maketrans({"β": "beta", "τ": "tau", "γ": "gamma", "−": "-", "Σ": "sum of", "∧": "^",
-                        "¹": "^1", "²": "^2", "Π": "Pi"})  # fmt: skip
+                        "¹": "^1", "²": "^2", "Π": "Pi", "→": "->", "·": "*"})  # fmt: skip
 
 
 def _ascii(text: str) -> str:

@@ -1,0 +1,204 @@
+"""Rung 1a: the rule that targets are given computes the function that was derived.
+
+The final rule (lowered, made stable, passed through all passes) is turned back into SymPy
+expressions and compared with the symbolic update: by exact rewriting, and at reproducible points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+
+import sympy as sp
+
+from symplectic_codegen.algebra.proof import reproducible_value
+from symplectic_codegen.algebra.symbols import START, G, L, U, X, tau, w
+from symplectic_codegen.algebra.vector import Total
+from symplectic_codegen.discretization.update import STEP_NUMBER
+from symplectic_codegen.driver import Derivation
+from symplectic_codegen.rule.expression import Expr, Number, Op, Ref
+from symplectic_codegen.rule.interpreter import MPMATH, State, interpret
+from symplectic_codegen.rule.rule import UpdateRule
+from symplectic_codegen.validation.evaluation import (
+    MP,
+    TIME,
+    Value,
+    name_of,
+    rational,
+    symbolic_step,
+    value_of,
+)
+from symplectic_codegen.validation.problem import DIMENSION, fraction, hyperparameters
+from symplectic_codegen.validation.report import Rung, judged
+
+POINTS = 12
+TOLERANCE = Fraction(1, 10**42)
+
+_SYMPY: Mapping[Op, Callable[..., sp.Expr]] = {
+    Op.ADD: lambda x, y: x + y,
+    Op.SUB: lambda x, y: x - y,
+    Op.MUL: lambda x, y: x * y,
+    Op.DIV: lambda x, y: x / y,
+    Op.NEG: lambda x: -x,
+    Op.POW: lambda x, y: x**y,
+    Op.SQRT: sp.sqrt,
+    Op.EXP: sp.exp,
+    Op.LOG: sp.log,
+    Op.EXPM1: lambda x: sp.exp(x) - 1,
+    Op.LOG1P: lambda x: sp.log(1 + x),
+    Op.EXPREL: lambda x: (sp.exp(x) - 1) / x,
+    Op.LOG1PREL: lambda x: sp.log(1 + x) / x,
+    Op.HYPOT: lambda x, y: sp.sqrt(x**2 + y**2),
+    Op.ABS: sp.Abs,
+    Op.SIGN: sp.sign,
+    Op.SIN: sp.sin,
+    Op.COS: sp.cos,
+    Op.TAN: sp.tan,
+    Op.ATAN: sp.atan,
+    Op.SINH: sp.sinh,
+    Op.COSH: sp.cosh,
+    Op.TANH: sp.tanh,
+    Op.ASINH: sp.asinh,
+    Op.ERF: sp.erf,
+    Op.MIN: sp.Min,
+    Op.MAX: sp.Max,
+}
+
+
+def thaw(expr: Expr, values: Mapping[str, sp.Expr]) -> sp.Expr:
+    """An expression of a rule in SymPy.
+
+    >>> x = sp.Symbol("x")
+    >>> from symplectic_codegen.rule.expression import Call
+    >>> thaw(Call(Op.EXPREL, (Ref("x"),)), {"x": x})
+    (exp(x) - 1)/x
+    """
+    if isinstance(expr, Number):
+        return sp.Rational(expr.value.numerator, expr.value.denominator)
+    if isinstance(expr, Ref):
+        return values[expr.name]
+    return _SYMPY[expr.op](*(thaw(argument, values) for argument in expr.args))
+
+
+def rule_map(derivation: Derivation) -> dict[str, sp.Expr]:
+    """What one step of the final rule makes of w, the buffers and the scalar states."""
+    rule = derivation.rule
+    values = _inputs(derivation)
+    for stage in rule.stages:
+        for scalar in stage.scalars:
+            values[scalar.name] = thaw(scalar.expr, values)
+        local = dict(values)
+        for element in stage.elements:
+            local[element.name] = thaw(element.expr, local)
+        for reduction in stage.reductions:
+            values[reduction.name] = Total(thaw(reduction.expr, local))
+        for store in stage.stores:
+            values[store.target] = local[store.source]
+    for assignment in rule.epilogue:
+        values[assignment.name] = thaw(assignment.expr, values)
+    for store in rule.state_stores:
+        values[store.target] = values[store.source]
+    kept = ["w", *(b.name for b in rule.buffers), *(s.name for s in rule.states)]
+    return {name: values[name] for name in kept}
+
+
+def update_map(derivation: Derivation) -> dict[str, sp.Expr]:
+    """What one step of the derived update equations makes of w, X, U and t."""
+    current: dict[sp.Symbol, sp.Expr] = {w: w, X: X, U: U}
+    for assignment in derivation.update.inlined():
+        current[assignment.target] = assignment.expr.xreplace(current)
+    inputs = _inputs(derivation)
+    after = inputs[TIME] + derivation.parameters.apply(tau)
+    return {"w": current[w], "X": current[X], "U": current[U], TIME: after}
+
+
+def _inputs(derivation: Derivation) -> dict[str, sp.Expr]:
+    """The symbols that stand for the inputs of the rule, by their names in it."""
+    spec = derivation.spec
+    values: dict[str, sp.Expr] = {p.name: p.symbol for p in spec.hyperparameters}
+    values |= {r.name: sp.Symbol(r.name, positive=True) for r in spec.reparametrization}
+    for symbol in (w, X, G, L, U, STEP_NUMBER, START):
+        values[name_of(symbol)] = symbol
+    return values
+
+
+def check_identity(derivation: Derivation) -> Rung:
+    """The rule and the symbolic update are one function."""
+    name = "symbolic identity of rule and update equations"
+    from_rule, from_update = rule_map(derivation), update_map(derivation)
+    open_ = [k for k, e in from_rule.items() if not _is_zero(e - from_update[k])]
+    domain = derivation.update.domain
+    inputs = _inputs(derivation)
+    guards = derivation.rule.guards
+    if len(guards) != len(domain) or not all(
+        _is_zero(thaw(guard.expr, inputs) - expr)
+        for guard, (expr, _) in zip(guards, domain, strict=True)
+    ):
+        return judged(name, False, "the guards of the rule are not the domain of the update")
+    worst = max(_difference_at(derivation, number) for number in range(POINTS))
+    proof = "proved for every input" if not open_ else f"not shown exactly for {', '.join(open_)}"
+    detail = f"{proof}; holds at {POINTS} points to 42 digits"
+    if worst > rational(TOLERANCE, MP):
+        detail = f"relative difference {MP.nstr(worst, 3)} at {POINTS} points"
+    return judged(name, worst <= rational(TOLERANCE, MP), detail)
+
+
+def _is_zero(expr: sp.Expr) -> bool:
+    """Cheap exact rewriting; False means not shown."""
+    if expr == 0:
+        return True
+    plain = sp.powsimp(sp.expand(expr))
+    return bool(plain == 0 or sp.expand(sp.numer(sp.together(sp.expand(expr)))) == 0)
+
+
+def _difference_at(derivation: Derivation, number: int) -> Value:
+    """The largest relative difference of rule and update at a reproducible point."""
+    rule = derivation.rule
+    point = hyperparameters(derivation, number)
+    step = number * number + 1
+
+    def some(name: str) -> Fraction:
+        return fraction(reproducible_value(name, number)) - Fraction(3, 4)
+
+    vectors = {v: tuple(some(f"{v}{i}") for i in range(DIMENSION)) for v in ("w", "X", "G")}
+    loss, energy = some("L"), some("U")
+    parameters = {k: rational(v, MP) for k, v in point.items()}
+    step_size = value_of(derivation.parameters.apply(tau), parameters, MP)
+    time = (step - 1) * step_size
+    exact = {k: tuple(rational(x, MP) for x in v) for k, v in vectors.items()}
+    expected = symbolic_step(
+        derivation.update,
+        parameters,
+        {"w": exact["w"], "X": exact["X"], "U": rational(energy, MP), TIME: time},
+        step,
+        step_size,
+        exact["G"],
+        rational(loss, MP),
+    )
+    state = State(
+        {b.name: exact[b.name] for b in rule.buffers},
+        {s.name: time if s.name == TIME else rational(energy, MP) for s in rule.states},
+        step - 1,
+    )
+    used = needed_parameters(rule, point)
+    new, weights = interpret(rule, used, state, exact["w"], exact["G"], loss, MPMATH)
+    found = {"w": weights, **new.buffers, **new.scalars}
+    return difference(found, expected)
+
+
+def difference(found: Mapping[str, Value], expected: Mapping[str, Value]) -> Value:
+    """The largest difference, relative to the larger of 1 and the expected value."""
+    worst = MP.mpf(0)
+    for name, value in found.items():
+        for a, b in zip(_tuple(value), _tuple(expected[name]), strict=True):
+            worst = max(worst, abs(a - b) / max(MP.mpf(1), abs(b)))
+    return worst
+
+
+def _tuple(value: Value) -> tuple[Value, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def needed_parameters(rule: UpdateRule, point: Mapping[str, Fraction]) -> dict[str, Fraction]:
+    """The values that the rule asks for."""
+    return {p.name: point[p.name] for p in rule.parameters}
