@@ -13,24 +13,18 @@ rounds, with the 10th and the 90th percentile.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import random
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from statistics import median, quantiles
-from types import ModuleType
+from typing import Any
 
 import numba
 import numpy as np
 
-from symplectic_codegen.rule.expression import Call, Expr, Number, Op, Ref
-from symplectic_codegen.rule.rule import Assign, Buffer, Parameter, Stage, Store, UpdateRule
-from symplectic_codegen.targets import Document, get_target
+import symplectic_codegen as sc
 
 LR, MU = 1e-3, 0.9
 MOMENTUM_BYTES = 20  # float32: read w, G, X; write w, X
@@ -91,42 +85,9 @@ def hand_written_serial(w, G, X, lr, mu, dampening):
         w[i] -= lr * x
 
 
-def momentum_rule() -> UpdateRule:
-    """SGD with momentum, as the engine derives it."""
-
-    def call(op: Op, *args: Expr) -> Expr:
-        return Call(op, args)
-
-    w, G, X, lr, mu = (Ref(name) for name in ("w", "G", "X", "lr", "momentum"))
-    kick = call(Op.ADD, call(Op.MUL, mu, X), call(Op.MUL, Ref("dampening"), G))
-    drift = call(Op.SUB, w, call(Op.MUL, lr, Ref("X_new")))
-    return UpdateRule(
-        "momentum",
-        (Parameter("lr"), Parameter("momentum", Fraction(9, 10))),
-        (Buffer("X", "moving average of the gradients"),),
-        (
-            Stage(
-                (Assign("dampening", call(Op.SUB, Number(Fraction(1)), mu)),),
-                (Assign("X_new", kick), Assign("w_new", drift)),
-                (Store("X", "X_new"), Store("w", "w_new")),
-            ),
-        ),
-    )
-
-
-def generated_module(folder: Path) -> ModuleType:
-    """The generated Numba momentum, as a user would import it."""
-    document = Document("Momentum", "SGD with momentum", "", ())
-    (source,) = get_target("numba").emit(momentum_rule(), document).values()
-    path = folder / "generated_momentum.py"
-    path.write_text(source, encoding="utf-8")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
+def generated_class() -> Any:
+    """The generated Numba momentum of the catalogue, as a user would import it."""
+    return sc.load(sc.catalog.load("momentum"), target="numba")
 
 
 def arrays(case: Case, seed: int) -> Arrays:
@@ -134,11 +95,11 @@ def arrays(case: Case, seed: int) -> Arrays:
     return [generator.standard_normal(size, dtype=np.float32) for size in case.sizes]
 
 
-def contenders(case: Case, module: ModuleType) -> dict[str, Step]:
+def contenders(case: Case, optimizer_class: Any) -> dict[str, Step]:
     """What is timed; each has its own parameters and buffers, the gradients are shared."""
     grads = arrays(case, 0)
     scalars = np.float32(LR), np.float32(MU), np.float32(1 - MU)
-    optimizer = module.Momentum(arrays(case, 1), lr=LR, momentum=MU)
+    optimizer = optimizer_class(arrays(case, 1), lr=LR, momentum=MU)
 
     numpy_w, numpy_x = arrays(case, 1), [np.zeros_like(g) for g in grads]
     scratch = [np.empty_like(g) for g in grads]
@@ -228,26 +189,27 @@ def report(case: Case, times: dict[str, list[float]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=31)
+    parser.add_argument("--quick", action="store_true", help="5 rounds: shows that it runs")
     parser.add_argument("--case", choices=[case.name for case in CASES], action="append")
     parser.add_argument("--threads", type=int, default=numba.config.NUMBA_NUM_THREADS)
     options = parser.parse_args()
     numba.set_num_threads(options.threads)
     chosen = [case for case in CASES if not options.case or case.name in options.case]
-    with tempfile.TemporaryDirectory() as folder:
-        module = generated_module(Path(folder))
-        for seed, case in enumerate(chosen):
-            steps = contenders(case, module)
-            for step in steps.values():
-                step()  # compile
-            before, start = other_seconds(), time.perf_counter()
-            times = run(case, steps, options.rounds, seed)
-            after, elapsed = other_seconds(), time.perf_counter() - start
-            report(case, times)
-            # The counters tick in hundredths of a second, too coarse for the shortest cases.
-            if before is not None and after is not None and elapsed > 0.2:
-                others = max(0.0, after - before) / elapsed
-                if others > 0.05:
-                    print(f"WARNING: other processes used {100 * others:.0f} % of a core meanwhile")
+    rounds = 5 if options.quick else options.rounds
+    optimizer_class = generated_class()
+    for seed, case in enumerate(chosen):
+        steps = contenders(case, optimizer_class)
+        for step in steps.values():
+            step()  # compile
+        before, start = other_seconds(), time.perf_counter()
+        times = run(case, steps, rounds, seed)
+        after, elapsed = other_seconds(), time.perf_counter() - start
+        report(case, times)
+        # The counters tick in hundredths of a second, too coarse for the shortest cases.
+        if before is not None and after is not None and elapsed > 0.2:
+            others = max(0.0, after - before) / elapsed
+            if others > 0.05:
+                print(f"WARNING: other processes used {100 * others:.0f} % of a core meanwhile")
     layer = numba.threading_layer()
     print(
         f"\n{options.threads} threads ({layer}), NumPy {np.__version__}, Numba {numba.__version__}"

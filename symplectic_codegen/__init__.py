@@ -1,9 +1,9 @@
 """From a Hamiltonian to a proved, fast, vendorable optimizer.
 
-    >>> import symplectic_codegen as sc
-    >>> d = sc.derive("beta/(2*k)*dot(X, X) + beta*c**2/k*L + h*gamma/k*beta*U")
-    >>> print(d.temperature)
-    exponential: β(t) = β₀·exp(γ·t)
+>>> import symplectic_codegen as sc
+>>> d = sc.derive("beta/(2*k)*dot(X, X) + beta*c**2/k*L + h*gamma/k*beta*U")
+>>> print(d.temperature)
+exponential: β(t) = β₀·exp(γ·t)
 """
 
 from __future__ import annotations

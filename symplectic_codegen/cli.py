@@ -72,7 +72,10 @@ def _source_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--coupling", metavar="EXPR", help="Y(beta, X, U, w); default beta*X."),
             click.option("--set", "sets", metavar="NAME=VALUE", multiple=True, help="A default."),
             click.option(
-                "--reparam", "reparams", metavar='"NAME = EXPR"', multiple=True,
+                "--reparam",
+                "reparams",
+                metavar='"NAME = EXPR"',
+                multiple=True,
                 help="A user-facing name.",
             ),
             click.option("--with-energy", is_flag=True, help="Step the internal energy U too."),
@@ -107,7 +110,10 @@ def derive(dim: int | None, form: str, **source: Any) -> None:
 @click.option("--target", "targets", metavar="T", multiple=True, help="numpy, numba, ...")
 @click.option("--dtype", metavar="D", default="any", show_default=True, help="float32, float64.")
 @click.option(
-    "--out", metavar="DIR", type=click.Path(path_type=Path), default=Path("generated"),
+    "--out",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    default=Path("generated"),
     show_default=True,
 )
 @click.option("--check", is_flag=True, help="Write nothing; fail if DIR is not current.")
@@ -196,16 +202,17 @@ def _command(
     words = [PROGRAM, "generate", *origin, "--target", target]
     words += ["--name", spec.name] if spec.name != loaded else []
     words += command_options(
-        _pairs(source["sets"]), source["reparams"], source["integrator"] or "lie-trotter",
-        source["with_energy"], dtype,
+        _pairs(source["sets"]),
+        source["reparams"],
+        source["integrator"] or "lie-trotter",
+        source["with_energy"],
+        dtype,
     )
     return shlex.join(words)
 
 
 @main.command("list")
-@click.argument(
-    "what", type=click.Choice(["catalog", "targets", "integrators"]), default="catalog"
-)
+@click.argument("what", type=click.Choice(["catalog", "targets", "integrators"]), default="catalog")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 def list_(what: str, form: str) -> None:
     """List the catalogue, the targets or the integrators."""
@@ -330,7 +337,9 @@ def _spec(
         change_reparams = None
     else:
         if coupling is not None:
-            raise SpecError("--coupling goes with a Hamiltonian on the command line; a spec has its own")
+            raise SpecError(
+                "--coupling goes with a Hamiltonian on the command line; a spec has its own"
+            )
         if catalog is not None:
             base = catalogue.load(catalog)
         else:
@@ -351,7 +360,9 @@ def _all_specs(name: str | None, source: dict[str, Any]) -> list[Spec]:
     from symplectic_codegen import catalog as catalogue
 
     if name is not None or any(source.values()):
-        raise SpecError("--all generates the catalogue as it is: give no Hamiltonian and no changes")
+        raise SpecError(
+            "--all generates the catalogue as it is: give no Hamiltonian and no changes"
+        )
     return list(catalogue.load_all())
 
 
@@ -385,9 +396,7 @@ def _generated_under(out: Path) -> set[str]:
     }
 
 
-def _progress(
-    items: Any, title: str, label: Callable[[Any], str]
-) -> Iterator[Any]:
+def _progress(items: Any, title: str, label: Callable[[Any], str]) -> Iterator[Any]:
     """`items`, with a progress line on a terminal and none in a pipe."""
     if not sys.stderr.isatty() or (isinstance(items, list) and len(items) < 2):
         yield from items
@@ -405,7 +414,10 @@ def _progress(
 @contextmanager
 def _time_limit(seconds: int) -> Iterator[None]:
     """Give up after `seconds`: SymPy can search for ever in what a stranger typed."""
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+    if (
+        not hasattr(signal, "setitimer")
+        or threading.current_thread() is not threading.main_thread()
+    ):
         yield
         return
 

@@ -67,8 +67,14 @@ def differences(root: Path, files: Mapping[str, str], known: set[str]) -> list[s
             lines.append(f"missing: {name}")
         elif current != text:
             diff = difflib.unified_diff(
-                current.splitlines(), text.splitlines(), f"{name} (there)", f"{name} (now)", "", "",
-                1, "",
+                current.splitlines(),
+                text.splitlines(),
+                f"{name} (there)",
+                f"{name} (now)",
+                "",
+                "",
+                1,
+                "",
             )
             lines.append("\n".join([f"differs: {name}", *list(diff)[:12]]))
     lines += [f"extra: {name}" for name in sorted(known - set(files))]

@@ -13,13 +13,13 @@ from typing import Any
 
 import sympy as sp
 
+from symplectic_codegen.algebra.notation import to_ascii
 from symplectic_codegen.algebra.proof import Verdict
 from symplectic_codegen.driver import Derivation, derive
 from symplectic_codegen.errors import SpecError, TargetError
 from symplectic_codegen.language.hamiltonian import Hamiltonian
 from symplectic_codegen.language.parameters import STANDARD_NAMES
 from symplectic_codegen.language.spec import Spec
-from symplectic_codegen.algebra.notation import to_ascii
 from symplectic_codegen.provenance import UNSEALED, VERSION, seal
 from symplectic_codegen.targets import get_target
 from symplectic_codegen.targets.base import DTYPES, Document, Target
@@ -57,9 +57,7 @@ def generate(
     if name is not None and name != derivation.spec.name:
         derivation = Derivation(derivation.spec.replace(name=name))
     document = _document(derivation, chosen, dtype, command)
-    return {
-        path: seal(text) for path, text in chosen.emit(derivation.rule, document).items()
-    }
+    return {path: seal(text) for path, text in chosen.emit(derivation.rule, document).items()}
 
 
 def load(
@@ -124,9 +122,7 @@ def class_name(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
 
 
-def _document(
-    derivation: Derivation, target: Target, dtype: str, command: str | None
-) -> Document:
+def _document(derivation: Derivation, target: Target, dtype: str, command: str | None) -> Document:
     if dtype != BOTH and dtype not in DTYPES:
         known = ", ".join((BOTH, *DTYPES))
         raise TargetError(f"unknown dtype {dtype!r}; known: {known}")

@@ -104,9 +104,7 @@ def inspect(path: Path, name: str, text: str, manifest: Mapping[str, Any] | None
     provenance = read_provenance(text) or {}
     made_by = provenance.get("generator version", "an unknown version")
     if made_by != VERSION:
-        return Finding(
-            shown, State.STALE, f"made by version {made_by}; this is version {VERSION}"
-        )
+        return Finding(shown, State.STALE, f"made by version {made_by}; this is version {VERSION}")
     return Finding(shown, State.UNTOUCHED, "its text matches its body_sha256")
 
 

@@ -58,7 +58,11 @@ def as_latex(derivation: Derivation, dim: int | None = None) -> str:
         block = [rf"\paragraph{{{_escaped(section.title)}}}"]
         if section.formulas:
             rows = [aligned(formula) for formula in section.formulas]
-            block += [r"\begin{align*}", " \\\\\n".join(f"  {row}" for row in rows), r"\end{align*}"]
+            block += [
+                r"\begin{align*}",
+                " \\\\\n".join(f"  {row}" for row in rows),
+                r"\end{align*}",
+            ]
         if section.sentences:
             items = [rf"  \item {_escaped(sentence)}" for sentence in section.sentences]
             block += [r"\begin{itemize}", *items, r"\end{itemize}"]
@@ -96,7 +100,8 @@ def as_json(derivation: Derivation, dim: int | None = None) -> dict[str, Any]:
             "thermal": str(derivation.separation.thermal),
             "kinetic": str(derivation.separation.kinetic),
             "obstructions": [
-                {"term": str(o.term), "reason": o.reason} for o in derivation.separation.obstructions
+                {"term": str(o.term), "reason": o.reason}
+                for o in derivation.separation.obstructions
             ],
         },
     }
@@ -160,7 +165,8 @@ def _sections(derivation: Derivation, dim: int | None) -> Iterator[Section]:
         yield Section(f"Update rule ({integrator})", derivation.physical_update.formulas())
         if derivation.spec.reparametrization:
             yield Section(
-                "In user-facing parameters", (*_definitions(derivation), *derivation.update.formulas())
+                "In user-facing parameters",
+                (*_definitions(derivation), *derivation.update.formulas()),
             )
     claims = _claims(derivation, refusal)
     yield Section("What is known", sentences=tuple(_sentence(claim) for claim in claims))
@@ -186,9 +192,7 @@ def _splitting(derivation: Derivation) -> tuple[Formula, ...]:
 
 def _definitions(derivation: Derivation) -> tuple[Formula, ...]:
     return tuple(
-        Formula.equation(
-            to_unicode(sp.Symbol(r.name)), to_latex(sp.Symbol(r.name)), r.expr
-        )
+        Formula.equation(to_unicode(sp.Symbol(r.name)), to_latex(sp.Symbol(r.name)), r.expr)
         for r in derivation.spec.reparametrization
     )
 
@@ -210,8 +214,7 @@ def _claims(derivation: Derivation, refusal: str) -> tuple[Claim, ...]:
 def _sentence(claim: Claim) -> str:
     detail = f"; {claim.detail}" if claim.detail else ""
     return (
-        f"{_MARKS[claim.verdict]} {claim.verdict.value}: {claim.statement} "
-        f"[{claim.method}{detail}]"
+        f"{_MARKS[claim.verdict]} {claim.verdict.value}: {claim.statement} [{claim.method}{detail}]"
     )
 
 
@@ -234,9 +237,7 @@ def explicit_claims(derivation: Derivation, dim: int) -> tuple[Claim, ...]:
     jacobi = structure.tensor.jacobi_defect()
     claims = [
         Claim("dΩ = 0 and ΩΠ = 1", Verdict.PROVED, method),
-        Claim(
-            "Jacobi identity", Verdict.REFUTED if jacobi else Verdict.PROVED, method
-        ),
+        Claim("Jacobi identity", Verdict.REFUTED if jacobi else Verdict.PROVED, method),
     ]
     equal = all(vanishes(a - b) for _, a, b in _both_motions(derivation, dim, structure))
     claims.append(

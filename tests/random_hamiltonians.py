@@ -130,9 +130,7 @@ class Motion:
         return np.asarray(solution.y[:, -1])
 
 
-def motion(
-    H: sp.Expr, values: Mapping[str, float], coupling: sp.Expr | None = None
-) -> Motion:
+def motion(H: sp.Expr, values: Mapping[str, float], coupling: sp.Expr | None = None) -> Motion:
     """-h dz/dt = k {z, H} with the explicit Poisson tensor: no symbolic d anywhere."""
     chart, theta = thermodynamic_chart(2, coupling)
     tensor = poisson_tensor(exterior_derivative(theta))
@@ -140,8 +138,11 @@ def motion(
     loss = loss_of(w1, w2)
     explicit = instantiate(H, Coordinates(2), loss=loss)
     field = tensor.hamiltonian_vector_field(explicit)
-    numbers = {s: sp.Float(values[s.name], 30) for s in (explicit.free_symbols | {h, k})
-               if s.name in values}
+    numbers = {
+        s: sp.Float(values[s.name], 30)
+        for s in (explicit.free_symbols | {h, k})
+        if s.name in values
+    }
     velocity = [(-k / h * field[z]).subs(numbers) for z in chart.coordinates]
     assert chart.coordinates[0] == U
     assert chart.coordinates[3] == beta

@@ -59,7 +59,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "c3071a7efba69c2513e1d58cd318a37d2cb41768109a5d13130871c3e92df617",
-    "body_sha256": "924980343d69e5c82d64f2809c926acb2727bd657616dec2472049357262e9b0",
+    "body_sha256": "a8b06683419934e3656b98b4e21aa8d825a53749db3f94e9700338fbc1d6b8ac",
     "command": "symplectic-codegen generate --catalog accumulation --target numba",
     "spec": {
         "format": 1,
@@ -214,12 +214,13 @@ class _Group(NamedTuple):
 
 
 class Accumulation:
-    """Gradient accumulation at constant temperature; the docstring of the module has the formulas.
+    """Gradient accumulation at constant temperature.
+
+    The docstring of the module has the formulas.
+    Hyperparameters are keyword arguments, and attributes that may be changed between steps.
 
     Args:
-        params: float arrays, updated in place; they must not share memory.
-
-    The hyperparameters are keyword arguments, and attributes that may be changed between steps.
+        params: float32 or float64 arrays, updated in place; they must not share memory.
     """
 
     lr: float
@@ -424,8 +425,9 @@ def _checked_params(params: Iterable[np.ndarray]) -> list[np.ndarray]:
         if type(w) not in (np.ndarray, np.memmap):
             raise TypeError(f"params[{i}] is a {type(w).__name__}, not a numpy.ndarray")
         if w.dtype not in _DTYPES:
-            order = "a non-native byte order" if w.dtype.newbyteorder("=") in _DTYPES else w.dtype
-            raise TypeError(f"params[{i}] has {order}; it must be native float32 or float64")
+            native = w.dtype.newbyteorder("=")
+            found = "a non-native byte order" if native in _DTYPES else f"dtype {w.dtype}"
+            raise TypeError(f"params[{i}] has {found}; it must be native float32 or float64")
         if not w.flags.writeable:
             raise ValueError(f"params[{i}] is read-only; it cannot be updated in place")
         if _overlaps_itself(w):

@@ -29,7 +29,7 @@ Example::
 Proved: The step on (U, w, beta, X) is exactly symplectic.
 
 Proved: On (w, X) the step is conformally symplectic: sum of dX^dw is multiplied by
-beta(t-tau)/beta(t) = beta/((b + beta)·exp(gamma·tau) - b).
+beta(t-tau)/beta(t) = beta/((b + beta)*exp(gamma*tau) - b).
 
 Proved: Order 1: the step agrees with the equations of motion through tau^1, not through tau^2.
 
@@ -60,7 +60,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "02940393fd091ce64004727c1354819c2c90a6d233da455550c0f67dc8d14dbb",
-    "body_sha256": "37d6900cc21a0d17e1a6ec48ee709dfbf9fbb4e57aecc97cac4da6ba498839e0",
+    "body_sha256": "b98aaa4012a9894974eae90ee68f427f116b87578fd2f8c23407950f45095108",
     "command": "symplectic-codegen generate --catalog debiased_momentum --target numba",
     "spec": {
         "format": 1,
@@ -241,12 +241,13 @@ class _Group(NamedTuple):
 
 
 class DebiasedMomentum:
-    """Bias-corrected momentum; the docstring of the module has the formulas.
+    """Bias-corrected momentum.
+
+    The docstring of the module has the formulas.
+    Hyperparameters are keyword arguments, and attributes that may be changed between steps.
 
     Args:
-        params: float arrays, updated in place; they must not share memory.
-
-    The hyperparameters are keyword arguments, and attributes that may be changed between steps.
+        params: float32 or float64 arrays, updated in place; they must not share memory.
     """
 
     lr: float
@@ -467,8 +468,9 @@ def _checked_params(params: Iterable[np.ndarray]) -> list[np.ndarray]:
         if type(w) not in (np.ndarray, np.memmap):
             raise TypeError(f"params[{i}] is a {type(w).__name__}, not a numpy.ndarray")
         if w.dtype not in _DTYPES:
-            order = "a non-native byte order" if w.dtype.newbyteorder("=") in _DTYPES else w.dtype
-            raise TypeError(f"params[{i}] has {order}; it must be native float32 or float64")
+            native = w.dtype.newbyteorder("=")
+            found = "a non-native byte order" if native in _DTYPES else f"dtype {w.dtype}"
+            raise TypeError(f"params[{i}] has {found}; it must be native float32 or float64")
         if not w.flags.writeable:
             raise ValueError(f"params[{i}] is read-only; it cannot be updated in place")
         if _overlaps_itself(w):

@@ -32,7 +32,7 @@ Example::
 Proved: The step on (U, w, beta, X) is exactly symplectic.
 
 Proved: On (w, X) the step is conformally symplectic: sum of dX^dw is multiplied by
-beta(t-tau)/beta(t) = exp(-gamma·tau).
+beta(t-tau)/beta(t) = exp(-gamma*tau).
 
 Proved: Order 1: the step agrees with the equations of motion through tau^1, not through tau^2.
 
@@ -63,7 +63,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "cdc09be921368f3dd1c566b4c2ec494f8269465ec3cb68ecfc6dae6e6c3dea97",
-    "body_sha256": "d2328f5ab25749a67f9c0a78bead7b583d45880fc43a65b57b77320a821ef485",
+    "body_sha256": "7a0a323fe4db09c27df352c9fe0c5da93ceff10207540562fec3534b3a46e8ba",
     "command": "symplectic-codegen generate --catalog fading_weight_decay --target numba",
     "spec": {
         "format": 1,
@@ -235,12 +235,13 @@ class _Group(NamedTuple):
 
 
 class FadingWeightDecay:
-    """Momentum with the paper's harmonic term; the docstring of the module has the formulas.
+    """Momentum with the paper's harmonic term.
+
+    The docstring of the module has the formulas.
+    Hyperparameters are keyword arguments, and attributes that may be changed between steps.
 
     Args:
-        params: float arrays, updated in place; they must not share memory.
-
-    The hyperparameters are keyword arguments, and attributes that may be changed between steps.
+        params: float32 or float64 arrays, updated in place; they must not share memory.
     """
 
     lr: float
@@ -472,8 +473,9 @@ def _checked_params(params: Iterable[np.ndarray]) -> list[np.ndarray]:
         if type(w) not in (np.ndarray, np.memmap):
             raise TypeError(f"params[{i}] is a {type(w).__name__}, not a numpy.ndarray")
         if w.dtype not in _DTYPES:
-            order = "a non-native byte order" if w.dtype.newbyteorder("=") in _DTYPES else w.dtype
-            raise TypeError(f"params[{i}] has {order}; it must be native float32 or float64")
+            native = w.dtype.newbyteorder("=")
+            found = "a non-native byte order" if native in _DTYPES else f"dtype {w.dtype}"
+            raise TypeError(f"params[{i}] has {found}; it must be native float32 or float64")
         if not w.flags.writeable:
             raise ValueError(f"params[{i}] is read-only; it cannot be updated in place")
         if _overlaps_itself(w):

@@ -29,7 +29,7 @@ Example::
 Proved: The step on (U, w, beta, X) is exactly symplectic.
 
 Proved: On (w, X) the step is conformally symplectic: sum of dX^dw is multiplied by
-beta(t-tau)/beta(t) = exp(-gamma·tau).
+beta(t-tau)/beta(t) = exp(-gamma*tau).
 
 Proved: Order 1: the step agrees with the equations of motion through tau^1, not through tau^2.
 
@@ -60,7 +60,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "db734ab0ce8af6b3dac23ab903e7aa230bf4b9fe16d8ef7b0cc70bb745bf0d8b",
-    "body_sha256": "22ac1d95ad4b142d3f3e74343b7cd6f55736550589e1ecaba5ca41ff9cef4d88",
+    "body_sha256": "6f8963ef8912bff47614517419fec4b423044df7531c634ddde12509dec03dc8",
     "command": "symplectic-codegen generate --catalog heavy_ball --target numba",
     "spec": {
         "format": 1,
@@ -228,12 +228,13 @@ class _Group(NamedTuple):
 
 
 class HeavyBall:
-    """SGD with momentum in the form of torch.optim.SGD; the docstring of the module has the formulas.
+    """SGD with momentum in the form of torch.optim.SGD.
+
+    The docstring of the module has the formulas.
+    Hyperparameters are keyword arguments, and attributes that may be changed between steps.
 
     Args:
-        params: float arrays, updated in place; they must not share memory.
-
-    The hyperparameters are keyword arguments, and attributes that may be changed between steps.
+        params: float32 or float64 arrays, updated in place; they must not share memory.
     """
 
     lr: float
@@ -450,8 +451,9 @@ def _checked_params(params: Iterable[np.ndarray]) -> list[np.ndarray]:
         if type(w) not in (np.ndarray, np.memmap):
             raise TypeError(f"params[{i}] is a {type(w).__name__}, not a numpy.ndarray")
         if w.dtype not in _DTYPES:
-            order = "a non-native byte order" if w.dtype.newbyteorder("=") in _DTYPES else w.dtype
-            raise TypeError(f"params[{i}] has {order}; it must be native float32 or float64")
+            native = w.dtype.newbyteorder("=")
+            found = "a non-native byte order" if native in _DTYPES else f"dtype {w.dtype}"
+            raise TypeError(f"params[{i}] has {found}; it must be native float32 or float64")
         if not w.flags.writeable:
             raise ValueError(f"params[{i}] is read-only; it cannot be updated in place")
         if _overlaps_itself(w):

@@ -30,7 +30,7 @@ Example::
 Proved: The step on (U, w, beta, X) is exactly symplectic.
 
 Proved: On (w, X) the step is conformally symplectic: sum of dX^dw is multiplied by
-beta(t-tau)/beta(t) = beta·t0³/(beta^(1/3)·t0 + beta₀^(1/3)·tau)³.
+beta(t-tau)/beta(t) = beta*t0³/(beta^(1/3)*t0 + beta₀^(1/3)*tau)³.
 
 Proved: Order 1: the step agrees with the equations of motion through tau^1, not through tau^2.
 
@@ -61,7 +61,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "cec46927bbcd7429cf6916de940aa5c478360cd440771243bdacaf325dae1fae",
-    "body_sha256": "61fd80126381c64721918192c6b2881185d774c03935818fbf0cabcbdc4349ed",
+    "body_sha256": "9617c3b65113658e349e1b0712ff8960b9e3c6522f37651d99bc6fa23be69b5d",
     "command": "symplectic-codegen generate --catalog nesterov_flow --target numba",
     "spec": {
         "format": 1,
@@ -234,12 +234,13 @@ class _Group(NamedTuple):
 
 
 class NesterovFlow:
-    """Nesterov's 3/t law; the docstring of the module has the formulas.
+    """Nesterov's 3/t law.
+
+    The docstring of the module has the formulas.
+    Hyperparameters are keyword arguments, and attributes that may be changed between steps.
 
     Args:
-        params: float arrays, updated in place; they must not share memory.
-
-    The hyperparameters are keyword arguments, and attributes that may be changed between steps.
+        params: float32 or float64 arrays, updated in place; they must not share memory.
     """
 
     lr: float
@@ -462,8 +463,9 @@ def _checked_params(params: Iterable[np.ndarray]) -> list[np.ndarray]:
         if type(w) not in (np.ndarray, np.memmap):
             raise TypeError(f"params[{i}] is a {type(w).__name__}, not a numpy.ndarray")
         if w.dtype not in _DTYPES:
-            order = "a non-native byte order" if w.dtype.newbyteorder("=") in _DTYPES else w.dtype
-            raise TypeError(f"params[{i}] has {order}; it must be native float32 or float64")
+            native = w.dtype.newbyteorder("=")
+            found = "a non-native byte order" if native in _DTYPES else f"dtype {w.dtype}"
+            raise TypeError(f"params[{i}] has {found}; it must be native float32 or float64")
         if not w.flags.writeable:
             raise ValueError(f"params[{i}] is read-only; it cannot be updated in place")
         if _overlaps_itself(w):

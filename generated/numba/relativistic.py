@@ -33,7 +33,7 @@ Example::
 Proved: The step on (U, w, beta, X) is exactly symplectic.
 
 Proved: On (w, X) the step is conformally symplectic: sum of dX^dw is multiplied by
-beta(t-tau)/beta(t) = exp(-gamma·tau).
+beta(t-tau)/beta(t) = exp(-gamma*tau).
 
 Proved: Order 1: the step agrees with the equations of motion through tau^1, not through tau^2.
 
@@ -64,7 +64,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "b3a058373e2d01e589d7a42dcd6a5e842f6b3cc4bb39f02cdc8071ea79eb2469",
-    "body_sha256": "fe31695b8c1cb05064f81ab35d8e1036d7c799c301ea9a69e96cb988a04fb14f",
+    "body_sha256": "89d0b3e3765e2376fd9786df8bf642b47b0885ab3edd85b0db35c16ec709edb5",
     "command": "symplectic-codegen generate --catalog relativistic --target numba",
     "spec": {
         "format": 1,
@@ -172,7 +172,7 @@ def stage_1(G, X, decay, impulse):
     Arrays are 1-D, contiguous, of one size and dtype; scalars are of this dtype.
 
     Returns:
-        The sum over all elements of sum_ (sum over all elements of X**2).
+        sum_: sum over all elements of X**2.
     """
     sum_ = 0.0
     for begin in range(0, G.size, _BLOCK):
@@ -301,12 +301,13 @@ class _Group(NamedTuple):
 
 
 class Relativistic:
-    """Relativistic momentum, kinetic energy as in the paper; the docstring of the module has the formulas.
+    """Relativistic momentum, kinetic energy as in the paper.
+
+    The docstring of the module has the formulas.
+    Hyperparameters are keyword arguments, and attributes that may be changed between steps.
 
     Args:
-        params: float arrays, updated in place; they must not share memory.
-
-    The hyperparameters are keyword arguments, and attributes that may be changed between steps.
+        params: float32 or float64 arrays, updated in place; they must not share memory.
     """
 
     tau: float
@@ -555,8 +556,9 @@ def _checked_params(params: Iterable[np.ndarray]) -> list[np.ndarray]:
         if type(w) not in (np.ndarray, np.memmap):
             raise TypeError(f"params[{i}] is a {type(w).__name__}, not a numpy.ndarray")
         if w.dtype not in _DTYPES:
-            order = "a non-native byte order" if w.dtype.newbyteorder("=") in _DTYPES else w.dtype
-            raise TypeError(f"params[{i}] has {order}; it must be native float32 or float64")
+            native = w.dtype.newbyteorder("=")
+            found = "a non-native byte order" if native in _DTYPES else f"dtype {w.dtype}"
+            raise TypeError(f"params[{i}] has {found}; it must be native float32 or float64")
         if not w.flags.writeable:
             raise ValueError(f"params[{i}] is read-only; it cannot be updated in place")
         if _overlaps_itself(w):

@@ -30,7 +30,7 @@ Example::
 Proved: The step on (U, w, beta, X) is exactly symplectic.
 
 Proved: On (w, X) the step is conformally symplectic: sum of dX^dw is multiplied by
-beta(t-tau)/beta(t) = exp(-gamma·tau).
+beta(t-tau)/beta(t) = exp(-gamma*tau).
 
 Proved: Order 1: the step agrees with the equations of motion through tau^1, not through tau^2.
 
@@ -61,7 +61,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "c6c450c84142fb38c40ce7950c8ee6dc30076958c9ab204833bc0a0ef24e7e0f",
-    "body_sha256": "f62b2c285933488eaf642527faf0313df6fb87049325fc6307bfce693f9fa262",
+    "body_sha256": "bf1dd832721731034c0a57097743efd159e9749abd7a1c52a008f1424bb604ba",
     "command": "symplectic-codegen generate --catalog relativistic_degree_one --target numba",
     "spec": {
         "format": 1,
@@ -183,7 +183,7 @@ def stage_1(G, X, momentum, impulse):
     Arrays are 1-D, contiguous, of one size and dtype; scalars are of this dtype.
 
     Returns:
-        The sum over all elements of sum_ (sum over all elements of X**2).
+        sum_: sum over all elements of X**2.
     """
     sum_ = 0.0
     for begin in range(0, G.size, _BLOCK):
@@ -312,12 +312,13 @@ class _Group(NamedTuple):
 
 
 class RelativisticDegreeOne:
-    """Relativistic momentum of degree one in beta; the docstring of the module has the formulas.
+    """Relativistic momentum of degree one in beta.
+
+    The docstring of the module has the formulas.
+    Hyperparameters are keyword arguments, and attributes that may be changed between steps.
 
     Args:
-        params: float arrays, updated in place; they must not share memory.
-
-    The hyperparameters are keyword arguments, and attributes that may be changed between steps.
+        params: float32 or float64 arrays, updated in place; they must not share memory.
     """
 
     lr: float
@@ -550,8 +551,9 @@ def _checked_params(params: Iterable[np.ndarray]) -> list[np.ndarray]:
         if type(w) not in (np.ndarray, np.memmap):
             raise TypeError(f"params[{i}] is a {type(w).__name__}, not a numpy.ndarray")
         if w.dtype not in _DTYPES:
-            order = "a non-native byte order" if w.dtype.newbyteorder("=") in _DTYPES else w.dtype
-            raise TypeError(f"params[{i}] has {order}; it must be native float32 or float64")
+            native = w.dtype.newbyteorder("=")
+            found = "a non-native byte order" if native in _DTYPES else f"dtype {w.dtype}"
+            raise TypeError(f"params[{i}] has {found}; it must be native float32 or float64")
         if not w.flags.writeable:
             raise ValueError(f"params[{i}] is read-only; it cannot be updated in place")
         if _overlaps_itself(w):

@@ -56,7 +56,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "c3071a7efba69c2513e1d58cd318a37d2cb41768109a5d13130871c3e92df617",
-    "body_sha256": "cbe0456dc0ab781026a75a4a9e0472a26383f334c48479701e3e5a2b6f8e1037",
+    "body_sha256": "0a6a17ba1cb6f0f19ae44054e499c57af20bdedb1c20eebd8ea44d7d2955ef47",
     "command": "symplectic-codegen generate --catalog accumulation --target numpy",
     "spec": {
         "format": 1,
@@ -110,12 +110,13 @@ def update(w: np.ndarray, G: np.ndarray, X: np.ndarray, lr: np.floating, zeta: n
 
 
 class Accumulation:
-    """Gradient accumulation at constant temperature; the docstring of the module has the formulas.
+    """Gradient accumulation at constant temperature.
+
+    The docstring of the module has the formulas.
+    Hyperparameters are keyword arguments, and attributes that may be changed between steps.
 
     Args:
-        params: float arrays, updated in place; they must not share memory.
-
-    The hyperparameters are keyword arguments, and attributes that may be changed between steps.
+        params: float32 or float64 arrays, updated in place; they must not share memory.
     """
 
     lr: float
@@ -206,7 +207,7 @@ class Accumulation:
 
     def _tensors(self, gradients: list[np.ndarray | None]) -> list[Sequence[np.ndarray]]:
         """The parameter, the gradient and the buffers wherever there is a gradient."""
-        tensors = []
+        tensors: list[Sequence[np.ndarray]] = []
         for w, G, *state in zip(self._params, gradients, *self._buffers.values(), strict=True):
             if G is None:
                 continue
@@ -268,8 +269,9 @@ def _checked_params(params: Iterable[np.ndarray]) -> list[np.ndarray]:
         if type(w) not in (np.ndarray, np.memmap):
             raise TypeError(f"params[{i}] is a {type(w).__name__}, not a numpy.ndarray")
         if w.dtype not in _DTYPES:
-            order = "a non-native byte order" if w.dtype.newbyteorder("=") in _DTYPES else w.dtype
-            raise TypeError(f"params[{i}] has {order}; it must be native float32 or float64")
+            native = w.dtype.newbyteorder("=")
+            found = "a non-native byte order" if native in _DTYPES else f"dtype {w.dtype}"
+            raise TypeError(f"params[{i}] has {found}; it must be native float32 or float64")
         if not w.flags.writeable:
             raise ValueError(f"params[{i}] is read-only; it cannot be updated in place")
         if _overlaps_itself(w):

@@ -29,7 +29,7 @@ Example::
 Proved: The step on (U, w, beta, X) is exactly symplectic.
 
 Proved: On (w, X) the step is conformally symplectic: sum of dX^dw is multiplied by
-beta(t-tau)/beta(t) = beta/((b + beta)·exp(gamma·tau) - b).
+beta(t-tau)/beta(t) = beta/((b + beta)*exp(gamma*tau) - b).
 
 Proved: Order 1: the step agrees with the equations of motion through tau^1, not through tau^2.
 
@@ -57,7 +57,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "02940393fd091ce64004727c1354819c2c90a6d233da455550c0f67dc8d14dbb",
-    "body_sha256": "68433b0ce71f9361819680b18dfe7455a4219330691f011ebe44fd2e92909650",
+    "body_sha256": "c65056eba40635f17365c2049b9b5da212570cf7ff343fd3578a8c4dfc959ec4",
     "command": "symplectic-codegen generate --catalog debiased_momentum --target numpy",
     "spec": {
         "format": 1,
@@ -143,12 +143,13 @@ def update(
 
 
 class DebiasedMomentum:
-    """Bias-corrected momentum; the docstring of the module has the formulas.
+    """Bias-corrected momentum.
+
+    The docstring of the module has the formulas.
+    Hyperparameters are keyword arguments, and attributes that may be changed between steps.
 
     Args:
-        params: float arrays, updated in place; they must not share memory.
-
-    The hyperparameters are keyword arguments, and attributes that may be changed between steps.
+        params: float32 or float64 arrays, updated in place; they must not share memory.
     """
 
     lr: float
@@ -255,7 +256,7 @@ class DebiasedMomentum:
 
     def _tensors(self, gradients: list[np.ndarray | None]) -> list[Sequence[np.ndarray]]:
         """The parameter, the gradient and the buffers wherever there is a gradient."""
-        tensors = []
+        tensors: list[Sequence[np.ndarray]] = []
         for w, G, *state in zip(self._params, gradients, *self._buffers.values(), strict=True):
             if G is None:
                 continue
@@ -317,8 +318,9 @@ def _checked_params(params: Iterable[np.ndarray]) -> list[np.ndarray]:
         if type(w) not in (np.ndarray, np.memmap):
             raise TypeError(f"params[{i}] is a {type(w).__name__}, not a numpy.ndarray")
         if w.dtype not in _DTYPES:
-            order = "a non-native byte order" if w.dtype.newbyteorder("=") in _DTYPES else w.dtype
-            raise TypeError(f"params[{i}] has {order}; it must be native float32 or float64")
+            native = w.dtype.newbyteorder("=")
+            found = "a non-native byte order" if native in _DTYPES else f"dtype {w.dtype}"
+            raise TypeError(f"params[{i}] has {found}; it must be native float32 or float64")
         if not w.flags.writeable:
             raise ValueError(f"params[{i}] is read-only; it cannot be updated in place")
         if _overlaps_itself(w):

@@ -29,7 +29,7 @@ Example::
 Proved: The step on (U, w, beta, X) is exactly symplectic.
 
 Proved: On (w, X) the step is conformally symplectic: sum of dX^dw is multiplied by
-beta(t-tau)/beta(t) = exp(-gamma·tau).
+beta(t-tau)/beta(t) = exp(-gamma*tau).
 
 Proved: Order 1: the step agrees with the equations of motion through tau^1, not through tau^2.
 
@@ -57,7 +57,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "195a7802e2a50ec729915596aad7bc1324c26c2093c060ef1a671b55d5272a7d",
-    "body_sha256": "b869e3c65770bdb011f67ab48945f77d2973b16d585ef364d5e168ffa9556369",
+    "body_sha256": "9f35926b9bdad71b223eb6ce1421be0280ac93804afd36088ed7285fd58357d3",
     "command": "symplectic-codegen generate --catalog momentum --target numpy",
     "spec": {
         "format": 1,
@@ -128,12 +128,13 @@ def update(
 
 
 class Momentum:
-    """SGD with momentum; the docstring of the module has the formulas.
+    """SGD with momentum.
+
+    The docstring of the module has the formulas.
+    Hyperparameters are keyword arguments, and attributes that may be changed between steps.
 
     Args:
-        params: float arrays, updated in place; they must not share memory.
-
-    The hyperparameters are keyword arguments, and attributes that may be changed between steps.
+        params: float32 or float64 arrays, updated in place; they must not share memory.
     """
 
     lr: float
@@ -236,7 +237,7 @@ class Momentum:
 
     def _tensors(self, gradients: list[np.ndarray | None]) -> list[Sequence[np.ndarray]]:
         """The parameter, the gradient and the buffers wherever there is a gradient."""
-        tensors = []
+        tensors: list[Sequence[np.ndarray]] = []
         for w, G, *state in zip(self._params, gradients, *self._buffers.values(), strict=True):
             if G is None:
                 continue
@@ -298,8 +299,9 @@ def _checked_params(params: Iterable[np.ndarray]) -> list[np.ndarray]:
         if type(w) not in (np.ndarray, np.memmap):
             raise TypeError(f"params[{i}] is a {type(w).__name__}, not a numpy.ndarray")
         if w.dtype not in _DTYPES:
-            order = "a non-native byte order" if w.dtype.newbyteorder("=") in _DTYPES else w.dtype
-            raise TypeError(f"params[{i}] has {order}; it must be native float32 or float64")
+            native = w.dtype.newbyteorder("=")
+            found = "a non-native byte order" if native in _DTYPES else f"dtype {w.dtype}"
+            raise TypeError(f"params[{i}] has {found}; it must be native float32 or float64")
         if not w.flags.writeable:
             raise ValueError(f"params[{i}] is read-only; it cannot be updated in place")
         if _overlaps_itself(w):

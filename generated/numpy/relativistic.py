@@ -33,7 +33,7 @@ Example::
 Proved: The step on (U, w, beta, X) is exactly symplectic.
 
 Proved: On (w, X) the step is conformally symplectic: sum of dX^dw is multiplied by
-beta(t-tau)/beta(t) = exp(-gamma·tau).
+beta(t-tau)/beta(t) = exp(-gamma*tau).
 
 Proved: Order 1: the step agrees with the equations of motion through tau^1, not through tau^2.
 
@@ -61,7 +61,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "b3a058373e2d01e589d7a42dcd6a5e842f6b3cc4bb39f02cdc8071ea79eb2469",
-    "body_sha256": "477033f8e4e3222161285f6252f0df619fe4d614cf98a7d9ec43b36cbb4a7396",
+    "body_sha256": "a935b4de25571d02d7d9d976ae1b121aa0f79073b062898a32af9567d32576e5",
     "command": "symplectic-codegen generate --catalog relativistic --target numpy",
     "spec": {
         "format": 1,
@@ -113,7 +113,7 @@ def stage_1(G: np.ndarray, X: np.ndarray, decay: np.floating, impulse: np.floati
     Arrays have one shape (not 0-d) and one dtype; scalars are of this dtype.
 
     Returns:
-        The sum over all elements of sum_ (sum over all elements of X**2).
+        sum_: sum over all elements of X**2.
     """
     X_new = decay * X + impulse * G
     sum_ = np.sum(X_new * X_new, dtype=np.float64)
@@ -136,12 +136,13 @@ def stage_2(w: np.ndarray, X: np.ndarray, factor: np.floating) -> None:
 
 
 class Relativistic:
-    """Relativistic momentum, kinetic energy as in the paper; the docstring of the module has the formulas.
+    """Relativistic momentum, kinetic energy as in the paper.
+
+    The docstring of the module has the formulas.
+    Hyperparameters are keyword arguments, and attributes that may be changed between steps.
 
     Args:
-        params: float arrays, updated in place; they must not share memory.
-
-    The hyperparameters are keyword arguments, and attributes that may be changed between steps.
+        params: float32 or float64 arrays, updated in place; they must not share memory.
     """
 
     tau: float
@@ -275,7 +276,7 @@ class Relativistic:
 
     def _tensors(self, gradients: list[np.ndarray | None]) -> list[Sequence[np.ndarray]]:
         """The parameter, the gradient and the buffers wherever there is a gradient."""
-        tensors = []
+        tensors: list[Sequence[np.ndarray]] = []
         for w, G, *state in zip(self._params, gradients, *self._buffers.values(), strict=True):
             if G is None:
                 continue
@@ -337,8 +338,9 @@ def _checked_params(params: Iterable[np.ndarray]) -> list[np.ndarray]:
         if type(w) not in (np.ndarray, np.memmap):
             raise TypeError(f"params[{i}] is a {type(w).__name__}, not a numpy.ndarray")
         if w.dtype not in _DTYPES:
-            order = "a non-native byte order" if w.dtype.newbyteorder("=") in _DTYPES else w.dtype
-            raise TypeError(f"params[{i}] has {order}; it must be native float32 or float64")
+            native = w.dtype.newbyteorder("=")
+            found = "a non-native byte order" if native in _DTYPES else f"dtype {w.dtype}"
+            raise TypeError(f"params[{i}] has {found}; it must be native float32 or float64")
         if not w.flags.writeable:
             raise ValueError(f"params[{i}] is read-only; it cannot be updated in place")
         if _overlaps_itself(w):

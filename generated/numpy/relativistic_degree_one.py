@@ -30,7 +30,7 @@ Example::
 Proved: The step on (U, w, beta, X) is exactly symplectic.
 
 Proved: On (w, X) the step is conformally symplectic: sum of dX^dw is multiplied by
-beta(t-tau)/beta(t) = exp(-gamma·tau).
+beta(t-tau)/beta(t) = exp(-gamma*tau).
 
 Proved: Order 1: the step agrees with the equations of motion through tau^1, not through tau^2.
 
@@ -58,7 +58,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "c6c450c84142fb38c40ce7950c8ee6dc30076958c9ab204833bc0a0ef24e7e0f",
-    "body_sha256": "00174930b4354dad46d0a3e0b75c644952886cd946f384f82fb85e75c75bb23c",
+    "body_sha256": "57689bd50052614939b59b254de34206dd48ac988ab9177c44ade20e05cfb6ee",
     "command": "symplectic-codegen generate --catalog relativistic_degree_one --target numpy",
     "spec": {
         "format": 1,
@@ -129,7 +129,7 @@ def stage_1(
     Arrays have one shape (not 0-d) and one dtype; scalars are of this dtype.
 
     Returns:
-        The sum over all elements of sum_ (sum over all elements of X**2).
+        sum_: sum over all elements of X**2.
     """
     X_new = momentum * X + impulse * G
     sum_ = np.sum(X_new * X_new, dtype=np.float64)
@@ -152,12 +152,13 @@ def stage_2(w: np.ndarray, X: np.ndarray, factor: np.floating) -> None:
 
 
 class RelativisticDegreeOne:
-    """Relativistic momentum of degree one in beta; the docstring of the module has the formulas.
+    """Relativistic momentum of degree one in beta.
+
+    The docstring of the module has the formulas.
+    Hyperparameters are keyword arguments, and attributes that may be changed between steps.
 
     Args:
-        params: float arrays, updated in place; they must not share memory.
-
-    The hyperparameters are keyword arguments, and attributes that may be changed between steps.
+        params: float32 or float64 arrays, updated in place; they must not share memory.
     """
 
     lr: float
@@ -275,7 +276,7 @@ class RelativisticDegreeOne:
 
     def _tensors(self, gradients: list[np.ndarray | None]) -> list[Sequence[np.ndarray]]:
         """The parameter, the gradient and the buffers wherever there is a gradient."""
-        tensors = []
+        tensors: list[Sequence[np.ndarray]] = []
         for w, G, *state in zip(self._params, gradients, *self._buffers.values(), strict=True):
             if G is None:
                 continue
@@ -337,8 +338,9 @@ def _checked_params(params: Iterable[np.ndarray]) -> list[np.ndarray]:
         if type(w) not in (np.ndarray, np.memmap):
             raise TypeError(f"params[{i}] is a {type(w).__name__}, not a numpy.ndarray")
         if w.dtype not in _DTYPES:
-            order = "a non-native byte order" if w.dtype.newbyteorder("=") in _DTYPES else w.dtype
-            raise TypeError(f"params[{i}] has {order}; it must be native float32 or float64")
+            native = w.dtype.newbyteorder("=")
+            found = "a non-native byte order" if native in _DTYPES else f"dtype {w.dtype}"
+            raise TypeError(f"params[{i}] has {found}; it must be native float32 or float64")
         if not w.flags.writeable:
             raise ValueError(f"params[{i}] is read-only; it cannot be updated in place")
         if _overlaps_itself(w):

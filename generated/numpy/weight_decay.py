@@ -30,7 +30,7 @@ Example::
 Proved: The step on (U, w, beta, X) is exactly symplectic.
 
 Proved: On (w, X) the step is conformally symplectic: sum of dX^dw is multiplied by
-beta(t-tau)/beta(t) = exp(-gamma·tau).
+beta(t-tau)/beta(t) = exp(-gamma*tau).
 
 Proved: Order 1: the step agrees with the equations of motion through tau^1, not through tau^2.
 
@@ -58,7 +58,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "aa8ae03610f5e84e590135c058d7f49984251fd4b89bc8f081dac09fa7e74b54",
-    "body_sha256": "e7a106f594f7d5b9034ea34be706afd5e1d2b9b483bd7386eec2069cc213fb59",
+    "body_sha256": "02f3e369fe8de9b1a3643a2da0fae490058e189fb63e6d4fbbd95a2ba505039e",
     "command": "symplectic-codegen generate --catalog weight_decay --target numpy",
     "spec": {
         "format": 1,
@@ -141,12 +141,13 @@ def update(
 
 
 class WeightDecay:
-    """Momentum with weight decay (L2); the docstring of the module has the formulas.
+    """Momentum with weight decay (L2).
+
+    The docstring of the module has the formulas.
+    Hyperparameters are keyword arguments, and attributes that may be changed between steps.
 
     Args:
-        params: float arrays, updated in place; they must not share memory.
-
-    The hyperparameters are keyword arguments, and attributes that may be changed between steps.
+        params: float32 or float64 arrays, updated in place; they must not share memory.
     """
 
     lr: float
@@ -255,7 +256,7 @@ class WeightDecay:
 
     def _tensors(self, gradients: list[np.ndarray | None]) -> list[Sequence[np.ndarray]]:
         """The parameter, the gradient and the buffers wherever there is a gradient."""
-        tensors = []
+        tensors: list[Sequence[np.ndarray]] = []
         for w, G, *state in zip(self._params, gradients, *self._buffers.values(), strict=True):
             if G is None:
                 continue
@@ -317,8 +318,9 @@ def _checked_params(params: Iterable[np.ndarray]) -> list[np.ndarray]:
         if type(w) not in (np.ndarray, np.memmap):
             raise TypeError(f"params[{i}] is a {type(w).__name__}, not a numpy.ndarray")
         if w.dtype not in _DTYPES:
-            order = "a non-native byte order" if w.dtype.newbyteorder("=") in _DTYPES else w.dtype
-            raise TypeError(f"params[{i}] has {order}; it must be native float32 or float64")
+            native = w.dtype.newbyteorder("=")
+            found = "a non-native byte order" if native in _DTYPES else f"dtype {w.dtype}"
+            raise TypeError(f"params[{i}] has {found}; it must be native float32 or float64")
         if not w.flags.writeable:
             raise ValueError(f"params[{i}] is read-only; it cannot be updated in place")
         if _overlaps_itself(w):

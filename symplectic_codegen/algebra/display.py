@@ -25,9 +25,7 @@ class Formula:
         cls, text: str, latex: str, value: sp.Expr, sign: str = "=", latex_sign: str = "="
     ) -> Formula:
         """left-hand side, sign, value."""
-        return cls(
-            f"{text} {sign} {to_unicode(value)}", f"{latex} {latex_sign} {to_latex(value)}"
-        )
+        return cls(f"{text} {sign} {to_unicode(value)}", f"{latex} {latex_sign} {to_latex(value)}")
 
     def __str__(self) -> str:
         return self.text

@@ -61,9 +61,7 @@ class Operator:
     def __matmul__(self, other: Operator) -> Operator:
         pairs = [(self.diagonal * u, v) for u, v in other.rank_ones]
         pairs += [(u, other.diagonal * v) for u, v in self.rank_ones]
-        pairs += [
-            (u * Total(v * p), q) for u, v in self.rank_ones for p, q in other.rank_ones
-        ]
+        pairs += [(u * Total(v * p), q) for u, v in self.rank_ones for p, q in other.rank_ones]
         return _compact(self.diagonal * other.diagonal, tuple(pairs))
 
     def inverse(self) -> Operator:
@@ -108,8 +106,10 @@ class Operator:
         return sp.Matrix(
             n,
             n,
-            lambda a, b: sp.Integer(int(a == b))
-            + Total(self.rank_ones[a][1] * self.rank_ones[b][0] / self.diagonal),
+            lambda a, b: (
+                sp.Integer(int(a == b))
+                + Total(self.rank_ones[a][1] * self.rank_ones[b][0] / self.diagonal)
+            ),
         )
 
 

@@ -82,9 +82,7 @@ def _without_broken_powers(expr: sp.Expr) -> sp.Expr:
     for symbol in sorted(expr.free_symbols, key=lambda s: str(s.name)):
         if not symbol.is_positive:
             continue
-        exponents = {
-            p.exp for p in expr.atoms(sp.Pow) if p.base == symbol and p.exp.is_Rational
-        }
+        exponents = {p.exp for p in expr.atoms(sp.Pow) if p.base == symbol and p.exp.is_Rational}
         q = sp.ilcm(1, *(e.q for e in exponents)) if exponents else 1
         if q > 1:
             root = sp.Dummy(f"{symbol.name}_root", positive=True)

@@ -96,7 +96,9 @@ def kick_and_cool(
             beta: cooled,
             X: inverse.xreplace({beta: cooled, Y: kicked}),
             U: U * _short(1 / stretch)
-            - k / h * sp.Add(*(_short(sp.diff(weight, beta) / stretch) * v for weight, v in weights)),
+            - k
+            / h
+            * sp.Add(*(_short(sp.diff(weight, beta) / stretch) * v for weight, v in weights)),
         },
         impulses,
     )
@@ -166,7 +168,5 @@ def _definite(integrand: sp.Expr, elapsed: sp.Symbol) -> sp.Expr:
 
 def _without_branches(antiderivative: sp.Expr) -> sp.Expr | None:
     """The generic branch of a Piecewise: the exceptional values are limits of it."""
-    result = antiderivative.replace(
-        lambda e: isinstance(e, sp.Piecewise), lambda e: e.args[0][0]
-    )
+    result = antiderivative.replace(lambda e: isinstance(e, sp.Piecewise), lambda e: e.args[0][0])
     return None if result.has(sp.Integral) else result

@@ -11,7 +11,7 @@ import sympy as sp
 from symplectic_codegen.algebra.forms import shortest
 from symplectic_codegen.algebra.notation import to_unicode
 from symplectic_codegen.algebra.proof import Claim, Verdict, find_nonzero, vanishes, zero_claim
-from symplectic_codegen.algebra.symbols import START, Component, U, X, beta, t, tau, w
+from symplectic_codegen.algebra.symbols import START, Component, X, beta, t, tau, w
 from symplectic_codegen.algebra.vector import Total, directional, gradient
 from symplectic_codegen.discretization.flows import Flow, drift, kick_and_cool
 from symplectic_codegen.discretization.integrators import Integrator

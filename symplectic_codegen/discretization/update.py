@@ -17,7 +17,20 @@ from symplectic_codegen.algebra.display import Formula, Printable
 from symplectic_codegen.algebra.forms import is_negative, shortest
 from symplectic_codegen.algebra.notation import to_ascii, to_latex, to_unicode
 from symplectic_codegen.algebra.proof import vanishes
-from symplectic_codegen.algebra.symbols import START, Component, G, L, U, X, Y, beta, beta0, t, tau, w
+from symplectic_codegen.algebra.symbols import (
+    START,
+    Component,
+    G,
+    L,
+    U,
+    X,
+    Y,
+    beta,
+    beta0,
+    t,
+    tau,
+    w,
+)
 from symplectic_codegen.algebra.vector import is_scalar, outer_totals
 from symplectic_codegen.discretization.flows import Flow
 from symplectic_codegen.discretization.scheme import Scheme
@@ -75,9 +88,7 @@ class UpdateEquations(Printable):
     def formulas(self) -> tuple[Formula, ...]:
         """The assignments with every coefficient written out."""
         return tuple(
-            Formula.equation(
-                to_unicode(a.target), to_latex(a.target), a.expr, "←", r"\leftarrow"
-            )
+            Formula.equation(to_unicode(a.target), to_latex(a.target), a.expr, "←", r"\leftarrow")
             for a in self.inlined()
         )
 
@@ -161,9 +172,14 @@ def _kick(
         old = space.coupling.subs(beta, before)
         total = _collect(old, namer, {})
         for weight, force in flow.impulses:
-            total += namer.name(
-                _impulse_name(force), weight.subs(beta, before), f"impulse weight of {_shape(force)}"
-            ) * force
+            total += (
+                namer.name(
+                    _impulse_name(force),
+                    weight.subs(beta, before),
+                    f"impulse weight of {_shape(force)}",
+                )
+                * force
+            )
         inverse = space.solve_coupling().subs(beta, after)
         momenta = Assignment(X, _collect(inverse, namer, {Y: total}))
         return [Assignment(U, _factored(flow.updates[U].subs(beta, before), namer)), momenta]
@@ -200,7 +216,8 @@ def _rest(flow: Flow, at: sp.Expr, namer: _Namer) -> list[Assignment]:
 
 def _split(term: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
     """A product as (scalar known before the sweep, the rest with components and sums)."""
-    scalar, rest = [], []
+    scalar: list[sp.Expr] = []
+    rest: list[sp.Expr] = []
     for factor in sp.Mul.make_args(sp.factor_terms(term)):
         known = is_scalar(factor) and not outer_totals(factor)
         (scalar if known else rest).append(factor)
@@ -263,7 +280,9 @@ def _on_clock(
     moment = parameters(tau)
     in_time = [shortest(parameters(c.expr)) for c in raw]
     if not any(e.has(START) for e in in_time):
-        return tuple(Coefficient(c.symbol, e, c.meaning) for c, e in zip(raw, in_time, strict=True)), Clock.NONE
+        return tuple(
+            Coefficient(c.symbol, e, c.meaning) for c, e in zip(raw, in_time, strict=True)
+        ), Clock.NONE
     counted = [
         shortest(parameters(c.expr.subs(START, (STEP_NUMBER - 1) * tau))) if e.has(START) else e
         for c, e in zip(raw, in_time, strict=True)
@@ -274,7 +293,9 @@ def _on_clock(
             tuple(Coefficient(c.symbol, e, c.meaning) for c, e in zip(raw, counted, strict=True)),
             Clock.STEP_NUMBER,
         )
-    return tuple(Coefficient(c.symbol, e, c.meaning) for c, e in zip(raw, in_time, strict=True)), Clock.TIME
+    return tuple(
+        Coefficient(c.symbol, e, c.meaning) for c, e in zip(raw, in_time, strict=True)
+    ), Clock.TIME
 
 
 def _domain(
@@ -296,5 +317,3 @@ def _domain(
             )
         )
     return tuple(conditions)
-
-

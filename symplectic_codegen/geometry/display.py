@@ -31,7 +31,9 @@ class SymplecticForm(Printable):
                 f"θ = β dU + Σⱼ Yⱼ dwʲ   with Y = {to_unicode(coupling)}",
                 rf"\theta = \beta\,dU + Y_j\,dw^j,\quad \mathbf{{Y}} = {to_latex(coupling)}",
             ),
-            Formula(f"Ω = dθ = {self._two_form(True)}", rf"\Omega = d\theta = {self._two_form(False)}"),
+            Formula(
+                f"Ω = dθ = {self._two_form(True)}", rf"\Omega = d\theta = {self._two_form(False)}"
+            ),
             Formula(
                 f"det Ω = {to_unicode(det)}: non-degenerate where {where}",
                 rf"\det\Omega = {to_latex(det)}",
@@ -48,8 +50,7 @@ class SymplecticForm(Printable):
             if order[a] > order[b]:
                 continue
             terms += [
-                _wedge(value, left, right, text)
-                for value, left, right in _block_terms(block, a, b)
+                _wedge(value, left, right, text) for value, left, right in _block_terms(block, a, b)
             ]
         return " + ".join(terms).replace("+ −", "− ").replace("+ -", "- ")
 
@@ -142,12 +143,8 @@ class Brackets(Printable):
         return " + ".join(texts), " + ".join(latexes)
 
 
-def _bracket(
-    a: sp.Symbol, i: str, b: sp.Symbol, j: str, text: str, latex: str
-) -> Formula:
+def _bracket(a: sp.Symbol, i: str, b: sp.Symbol, j: str, text: str, latex: str) -> Formula:
     return Formula(
         f"{{{_coordinate(a.name, i)}, {_coordinate(b.name, j)}}} = {text}",
         rf"\{{{_latex_coordinate(a.name, i)}, {_latex_coordinate(b.name, j)}\}} = {latex}",
     )
-
-

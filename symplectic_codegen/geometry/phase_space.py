@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, combinations_with_replacement
+from typing import Any, TypeAlias
 
 import sympy as sp
 
@@ -30,13 +31,15 @@ from symplectic_codegen.algebra.proof import (
     vanishes,
     zero_claim,
 )
-from symplectic_codegen.algebra.symbols import Component, G, L, U, X, Y, beta, d, w
+from symplectic_codegen.algebra.symbols import Component, G, L, U, X, Y, beta, w
 from symplectic_codegen.algebra.vector import Total, gradient, is_scalar
 from symplectic_codegen.errors import GeometryError
 
 COORDINATES: tuple[sp.Symbol, ...] = (U, w, beta, X)
 
-Block = sp.Expr | Operator  # scalar, component expression (a row or column), or d x d
+Block: TypeAlias = (
+    Any  # sp.Expr | Operator: scalar, component expression (a row or column), or d x d
+)
 
 
 def _is_vector(coordinate: sp.Symbol) -> bool:
@@ -270,9 +273,7 @@ class PhaseSpace:
     def check_antisymmetry(self) -> Claim:
         """{f, g} = -{g, f}."""
         zs = _smeared_coordinates()
-        residuals = [
-            self.bracket(f[0], g[1]) + self.bracket(g[1], f[0]) for f in zs for g in zs
-        ]
+        residuals = [self.bracket(f[0], g[1]) + self.bracket(g[1], f[0]) for f in zs for g in zs]
         return zero_claim("{f, g} = −{g, f}", residuals, "exact, symbolic d")
 
     def check_leibniz(self) -> Claim:
@@ -329,9 +330,7 @@ class PhaseSpace:
 
 def differential(f: sp.Expr) -> dict[sp.Symbol, sp.Expr]:
     """The differential of a scalar by coordinate; the loss is a function of w."""
-    return {
-        z: gradient(f, z) if isinstance(z, Component) else sp.diff(f, z) for z in COORDINATES
-    }
+    return {z: gradient(f, z) if isinstance(z, Component) else sp.diff(f, z) for z in COORDINATES}
 
 
 def transpose(tensor: BlockTensor) -> BlockTensor:
@@ -345,7 +344,10 @@ def transpose(tensor: BlockTensor) -> BlockTensor:
 
 
 def _derivative(
-    theta: Mapping[sp.Symbol, sp.Expr], form_index: sp.Symbol, by: sp.Symbol, transpose: bool = False
+    theta: Mapping[sp.Symbol, sp.Expr],
+    form_index: sp.Symbol,
+    by: sp.Symbol,
+    transpose: bool = False,
 ) -> Block:
     """The block d(theta[form_index])/d(by), rows = form_index (columns if `transpose`)."""
     coefficient = theta.get(form_index, sp.S.Zero)

@@ -62,9 +62,7 @@ def separate(H: sp.Expr) -> Separation:
             kinetic.append(term)
         else:
             thermal.append(term)
-    return Separation(
-        sp.Add(*potential), sp.Add(*thermal), sp.Add(*kinetic), tuple(obstructions)
-    )
+    return Separation(sp.Add(*potential), sp.Add(*thermal), sp.Add(*kinetic), tuple(obstructions))
 
 
 def _mixture(on_weights: bool, on_momenta: bool, on_energy: bool) -> str:

@@ -42,7 +42,6 @@ class Temperature(Printable):
             return None
         return _tidy(self.propagator.subs(START, 0).subs(beta, initial))
 
-
     def formulas(self) -> tuple[Formula, ...]:
         """The profile from beta(0) = beta0, or why there is none."""
         profile = self.profile()
@@ -82,11 +81,7 @@ def thermal_law(rate: sp.Expr) -> Temperature:
 
 def _positive_bases(propagator: sp.Expr) -> dict[sp.Expr, sp.Symbol]:
     """Symbols for the sums that are raised to a power: positive wherever beta is defined."""
-    bases = {
-        power.base
-        for power in propagator.atoms(sp.Pow)
-        if power.base.is_Add
-    }
+    bases = {power.base for power in propagator.atoms(sp.Pow) if power.base.is_Add}
     return {base: sp.Dummy("base", positive=True) for base in bases}
 
 

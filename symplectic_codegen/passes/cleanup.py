@@ -102,9 +102,7 @@ def drop_unused(rule: UpdateRule) -> UpdateRule:
         needed |= {store.source for store in stage.stores}
         elements = _live(stage.elements, needed)
         scalars = _live(stage.scalars, needed)
-        stages.append(
-            replace(stage, scalars=scalars, elements=elements, reductions=reductions)
-        )
+        stages.append(replace(stage, scalars=scalars, elements=elements, reductions=reductions))
     return replace(rule, stages=tuple(reversed(stages)), epilogue=epilogue)
 
 

@@ -195,8 +195,9 @@ class _Lowering:
 
     def freeze_element(self, expr: sp.Expr) -> tuple[Expr, tuple[str, ...]]:
         stable, used = stabilize(expr, ELEMENT_REWRITES)
-        names = {s: sp.Symbol(self.current[s.name], real=True) for s in (w, X) if s.name in
-                 self.current}
+        names = {
+            s: sp.Symbol(self.current[s.name], real=True) for s in (w, X) if s.name in self.current
+        }
         return freeze(stable.xreplace(names)), used
 
     def close(self) -> None:
@@ -246,9 +247,7 @@ def lower(
     for coefficient in equations.coefficients:
         stable, rewrites = stabilize(coefficient.expr)
         used += [f"{rewrite} ({coefficient.symbol})" for rewrite in rewrites]
-        state.scalars.append(
-            Assign(coefficient.symbol.name, freeze(stable), coefficient.meaning)
-        )
+        state.scalars.append(Assign(coefficient.symbol.name, freeze(stable), coefficient.meaning))
     epilogue: list[Assign] = []
     energy: sp.Expr = U
     for assignment in equations.assignments:

@@ -189,9 +189,7 @@ def _relative_logarithm(e: sp.Expr) -> sp.Expr | None:
     return _relative(e, Log1p, Log1prel)
 
 
-def _relative(
-    e: sp.Expr, absolute: type[_Inert], relative: type[_Inert]
-) -> sp.Expr | None:
+def _relative(e: sp.Expr, absolute: type[_Inert], relative: type[_Inert]) -> sp.Expr | None:
     if not e.is_Mul:
         return None
     found = [
@@ -258,9 +256,9 @@ def _square_root(term: sp.Expr) -> sp.Expr | None:
         base, power = factor.as_base_exp()
         if power.is_Integer and power % 2 == 0 and base.is_real:
             factors.append(base ** (power // 2))
-        elif factor.is_nonnegative and not factor.is_Add and factor.is_number:
-            factors.append(sp.sqrt(factor))
-        elif factor.is_positive and factor.is_Symbol:
+        elif (factor.is_nonnegative and not factor.is_Add and factor.is_number) or (
+            factor.is_positive and factor.is_Symbol
+        ):
             factors.append(sp.sqrt(factor))
         else:
             return None
