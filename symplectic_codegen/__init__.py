@@ -34,7 +34,17 @@ _PLACES = {
     "load": "symplectic_codegen.generation",
 }
 
-__all__ = ["__version__", "catalog", *_PLACES]
+__all__ = [
+    "Derivation",
+    "Hamiltonian",
+    "Spec",
+    "SymplecticCodegenError",
+    "__version__",
+    "catalog",
+    "derive",
+    "generate",
+    "load",
+]
 
 
 def __getattr__(name: str) -> Any:

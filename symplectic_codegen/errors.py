@@ -62,7 +62,7 @@ class HamiltonianSyntaxError(SymplecticCodegenError):
 
 
 class SpecError(SymplecticCodegenError):
-    """A specification (TOML file, catalogue entry, --set or --reparam option) does not make sense."""
+    """A specification (TOML file, catalogue entry, option) does not make sense."""
 
 
 class GeometryError(SymplecticCodegenError):

@@ -100,7 +100,8 @@ def import_source(stem: str, text: str) -> Any:
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         path.write_text(text, encoding="utf-8")
     spec = importlib.util.spec_from_file_location(unique, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[unique] = module  # classes and cached kernels look their module up by name
     spec.loader.exec_module(module)

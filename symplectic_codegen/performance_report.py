@@ -17,7 +17,7 @@ class Traffic:
     writes: int
 
     def bytes(self, itemsize: int) -> int:
-        """Bytes per element; what is written in place was read before, so nothing is fetched twice."""
+        """Bytes per element; what is written was read before, so no line is fetched twice."""
         return (self.reads + self.writes) * itemsize
 
 
@@ -34,8 +34,8 @@ def traffic(rule: UpdateRule) -> tuple[Traffic, ...]:
 def _stage_traffic(rule: UpdateRule, stage: Stage) -> Traffic:
     arrays = {"w", "G"} | {buffer.name for buffer in rule.buffers}
     read: set[str] = set()
-    for item in (*stage.elements, *stage.reductions):
-        read |= references(item.expr) & arrays
+    for expr in stage.element_expressions:
+        read |= references(expr) & arrays
     return Traffic(len(read), len(stage.stores))
 
 

@@ -226,7 +226,7 @@ def _escaped(text: str) -> str:
 
 def explicit_structure(derivation: Derivation, dim: int) -> SymplecticStructure:
     """The phase space written out for d = `dim`, derived independently of the symbolic one."""
-    chart, theta = thermodynamic_chart(dim, derivation.space.coupling)
+    _, theta = thermodynamic_chart(dim, derivation.space.coupling)
     return symplectic_structure(exterior_derivative(theta))
 
 

@@ -23,7 +23,7 @@ class Component(sp.Symbol):
 
     def __new__(cls, name: str, **assumptions: Any) -> Component:
         assumptions.setdefault("real", True)
-        return super().__new__(cls, name, **assumptions)  # type: ignore[no-any-return]
+        return super().__new__(cls, name, **assumptions)
 
 
 U = sp.Symbol("U", real=True)  # internal energy

@@ -111,8 +111,8 @@ def drop_unread_buffers(rule: UpdateRule) -> UpdateRule:
     read = {
         name
         for stage in rule.stages
-        for item in (*stage.elements, *stage.reductions)
-        for name in references(item.expr)
+        for expr in stage.element_expressions
+        for name in references(expr)
     }
     kept = {b.name for b in rule.buffers if b.name in read}
     stages = tuple(

@@ -11,8 +11,8 @@ from symplectic_codegen.rule.rule import GRADIENT, PARAMETER, Assign, Reduction,
 def hoist_scalars(rule: UpdateRule) -> UpdateRule:
     """Move scalar subexpressions out of the sweeps; scalar factors of a product first meet.
 
-    ``rate*X/(1 + sum/2)`` becomes ``factor*X`` with ``factor = rate/(1 + sum/2)``: one multiplication
-    per element where there was a multiplication and a division.
+    ``rate*X/(1 + sum/2)`` becomes ``factor*X`` with ``factor = rate/(1 + sum/2)``: one
+    multiplication per element where there was a multiplication and a division.
     """
     taken = _all_names(rule)
     stages = []

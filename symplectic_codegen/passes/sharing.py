@@ -58,7 +58,7 @@ def _share_scalars(rule: UpdateRule, taken: set[str]) -> UpdateRule:
 
 def _share_elements(stage: Stage, taken: set[str]) -> Stage:
     occurrences: Counter[Expr] = Counter()
-    for expr in (*(a.expr for a in stage.elements), *(r.expr for r in stage.reductions)):
+    for expr in stage.element_expressions:
         occurrences.update(n for n in walk(expr) if isinstance(n, Call))
     known = {expr for expr, count in occurrences.items() if count > 1}
     elements, values = _assign_once(stage.elements, known, taken, "shared")

@@ -300,10 +300,8 @@ def _used_names(
 ) -> set[str]:
     names: set[str] = set()
     for stage in stages:
-        for assignment in (*stage.scalars, *stage.elements):
-            names |= references(assignment.expr)
-        for reduction in stage.reductions:
-            names |= references(reduction.expr)
-    for item in (*epilogue, *guards):
-        names |= references(item.expr)
+        for expr in (*(a.expr for a in stage.scalars), *stage.element_expressions):
+            names |= references(expr)
+    for expr in (*(a.expr for a in epilogue), *(g.expr for g in guards)):
+        names |= references(expr)
     return names

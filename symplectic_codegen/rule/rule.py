@@ -135,6 +135,11 @@ class Stage:
     stores: tuple[Store, ...] = ()
     reductions: tuple[Reduction, ...] = ()
 
+    @property
+    def element_expressions(self) -> tuple[Expr, ...]:
+        """Everything that is evaluated per element."""
+        return (*(a.expr for a in self.elements), *(r.expr for r in self.reductions))
+
 
 @dataclass(frozen=True)
 class UpdateRule:

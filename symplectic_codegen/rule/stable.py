@@ -106,7 +106,9 @@ def _difference_of_exponentials(e: sp.Expr) -> sp.Expr | None:
             # The larger exponent outside keeps expm1 in (-1, 0] where the sign is known.
             (c_out, out), inner = ((c2, a2), a1) if _is_larger(a2, a1) else ((c1, a1), a2)
             pair = -c_out * sp.exp(out) * Expm1(sp.expand(inner - out))
-            rest = sp.Add(*(t for t, k in zip(e.args, terms) if k not in ((c1, a1), (c2, a2))))
+            rest = sp.Add(
+                *(t for t, k in zip(e.args, terms, strict=True) if k not in ((c1, a1), (c2, a2)))
+            )
             return pair + rest
     return None
 
