@@ -2,8 +2,8 @@
 
 The network (64-128-10, ReLU, softmax) and its gradient are plain NumPy; the optimizers are
 generated from their Hamiltonians when the script starts, the last one from a Hamiltonian typed
-here. The data set ships with scikit-learn. Prints the test accuracy and a loss curve of each optimizer, and draws
-the curves into a picture.
+here. The data set ships with scikit-learn. Prints the test accuracy and a loss curve of each
+optimizer, and draws the curves into a picture.
 
     python examples/digits.py [--epochs 30] [--picture digits.png]
 """

@@ -90,7 +90,7 @@ class Derivation:
     @cached_property
     def separation(self) -> Separation:
         """H as a sum of pieces with exact flows."""
-        return separate(self.hamiltonian)
+        return separate(self.hamiltonian, self.space.coupling)
 
     @cached_property
     def structure(self) -> tuple[Claim, ...]:
@@ -134,9 +134,13 @@ class Derivation:
 
     def in_user_parameters(self, expr: sp.Expr) -> sp.Expr:
         """`expr` with physical parameters expressed by user-facing ones; bound ones put in."""
-        solved = sp.powsimp(self.parameters.apply(expr))
+        solved = self.parameters.apply(expr)
         for name, value in self.limits.items():
-            solved = sp.limit(solved, name, value, "+") if solved.has(name) else solved
+            if not solved.has(name):
+                continue
+            put_in = solved.subs(name, value)
+            singular = put_in.has(sp.nan, sp.zoo, sp.oo)
+            solved = sp.limit(sp.powsimp(solved), name, value, "+") if singular else put_in
         return solved
 
     @cached_property

@@ -17,12 +17,23 @@ def shortest(expr: sp.Expr) -> sp.Expr:
     >>> shortest((sp.exp(a * x) - 1) * sp.exp(-a * x))
     1 - exp(-a*x)
     """
+    for _ in range(3):  # a shorter form may be short enough for what costs more
+        shorter = _shorter(expr)
+        if sp.count_ops(shorter) >= sp.count_ops(expr):
+            return shorter
+        expr = shorter
+    return expr
+
+
+def _shorter(expr: sp.Expr) -> sp.Expr:
     expr = sp.powsimp(sp.expand_power_base(_factor_bases(expr))).replace(sp.exp, _as_power)
     forms = [sp.factor_terms(expr), expr]
     if expr.has(sp.exp, sp.Pow) and not _is_delicate(expr):
         together = sp.powsimp(sp.together(expr))
         forms += [together, sp.powsimp(sp.expand_mul(together)), sp.powsimp(sp.cancel(together))]
         forms += [sp.factor_terms(form) for form in forms]
+        if sp.count_ops(expr) < 60:
+            forms.append(sp.factor(together))
     if expr.is_rational_function() and sp.count_ops(expr) < 60:
         forms.append(sp.factor(expr))
     return positive_denominator(min(forms, key=lambda form: (sp.count_ops(form), form.is_Add)))

@@ -9,6 +9,7 @@ from sympy.printing.latex import LatexPrinter
 from sympy.printing.precedence import precedence
 from sympy.printing.str import StrPrinter
 
+from symplectic_codegen.algebra.memory import Memory
 from symplectic_codegen.algebra.symbols import START, Component, G, t, tau
 from symplectic_codegen.algebra.vector import HessianProduct, Total
 
@@ -71,6 +72,10 @@ class _UnicodePrinter(StrPrinter):
 
     def _print_Component(self, expr: sp.Symbol) -> str:
         return self._print_Symbol(expr)
+
+    def _print_Memory(self, expr: Memory) -> str:
+        kind = "average" if expr.normalized else "ema"
+        return f"{kind}({self._print(expr.source)}, {self._print(expr.rate)})"
 
     def _print_Add(self, expr: sp.Expr, order: Any = None) -> str:
         text = ""
@@ -165,6 +170,9 @@ class _LatexPrinter(LatexPrinter):
         if expr == G:
             return r"\partial_i L" if self._inside_sum else r"\nabla L"
         return f"{expr.name}_i" if self._inside_sum else rf"\mathbf{{{expr.name}}}"
+
+    def _print_Memory(self, expr: Memory, style: str = "plain") -> str:
+        return rf"\left\langle {self._print(expr.source)} \right\rangle_{{{self._print(expr.rate)}}}"
 
     def _print_Total(self, expr: Total, exp: str | None = None) -> str:
         inner = _LatexPrinter(inside_sum=True).doprint(expr.body)

@@ -15,17 +15,18 @@ the one function Phi(w, b) = integral of V + E_0 along P:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sympy as sp
 from sympy.integrals.manualintegrate import manualintegrate
 
+from symplectic_codegen.algebra.memory import Memory
 from symplectic_codegen.algebra.proof import vanishes
 from symplectic_codegen.algebra.symbols import START, L, U, X, Y, beta, h, k, t, tau, w
-from symplectic_codegen.algebra.vector import gradient, outer_totals
+from symplectic_codegen.algebra.vector import Total, gradient, outer_totals
 from symplectic_codegen.errors import NotSeparableError
 from symplectic_codegen.geometry.phase_space import PhaseSpace
-from symplectic_codegen.mechanics.temperature import Temperature
+from symplectic_codegen.mechanics.temperature import Temperature, thermal_law
 
 
 @dataclass(frozen=True)
@@ -33,17 +34,33 @@ class Flow:
     """The exact flow of `generator` over [s, s + tau].
 
     Args:
-        name: "kick and cooling" or "drift".
+        name: "kick and cooling", "dilation", "memory" or "drift".
         generator: the piece of H that generates it.
         updates: new value of each coordinate, in the old ones; coordinates left out rest.
         impulses: the parts of the new Y, before the coupling turns them into X: pairs of
-            (time weight, component expression); empty for a drift.
+            (time weight, component expression); empty for the other flows.
+        stretch: by what a dilation multiplies Y; 1 for the other flows.
+        advance: the part of a step by which beta moves along its thermal law.
     """
 
     name: str
     generator: sp.Expr
     updates: Mapping[sp.Symbol, sp.Expr]
     impulses: tuple[tuple[sp.Expr, sp.Expr], ...] = ()
+    stretch: sp.Expr = sp.S.One
+    advance: sp.Expr = sp.S.Zero
+
+    def over(self, part: sp.Rational, offset: sp.Rational) -> Flow:
+        """The same flow over [s + offset tau, s + (offset + part) tau]."""
+        moved = {tau: part * tau, START: START + offset * tau}
+        return Flow(
+            self.name,
+            self.generator,
+            {z: new.xreplace(moved) for z, new in self.updates.items()},
+            tuple((weight.xreplace(moved), force) for weight, force in self.impulses),
+            self.stretch.xreplace(moved),
+            part * self.advance,
+        )
 
     def apply(self, expr: sp.Expr) -> sp.Expr:
         """`expr` as a function of the old coordinates, after the flow."""
@@ -61,7 +78,7 @@ def kick_and_cool(
     """
     if temperature.propagator is None:
         raise NotSeparableError(
-            f"the temperature is feedback: {temperature.reason}. The integrator 'lie-trotter' "
+            f"the temperature is feedback: {temperature.reason}. A composition of exact flows "
             "needs β(t) in closed form"
         )
     if sp.diff(thermal, U, 2) != 0:
@@ -101,7 +118,27 @@ def kick_and_cool(
             * sp.Add(*(_short(sp.diff(weight, beta) / stretch) * v for weight, v in weights)),
         },
         impulses,
+        advance=sp.S.One,
     )
+
+
+def kick(space: PhaseSpace, potential: sp.Expr) -> Flow:
+    """The flow of the potential alone: beta rests.
+
+    Raises:
+        NotSeparableError: the potential depends on time, which rests with beta.
+    """
+    if potential.has(t):
+        raise NotSeparableError(
+            "a potential that depends on t must be kicked along with the cooling: use the piece A"
+        )
+    alone = kick_and_cool(space, potential, sp.S.Zero, thermal_law(sp.S.Zero))
+    return replace(alone, name="kick", advance=sp.S.Zero)
+
+
+def cool(space: PhaseSpace, thermal: sp.Expr, temperature: Temperature) -> Flow:
+    """The flow of the thermal part alone."""
+    return replace(kick_and_cool(space, sp.S.Zero, thermal, temperature), name="cooling")
 
 
 def drift(space: PhaseSpace, kinetic: sp.Expr) -> Flow:
@@ -121,6 +158,57 @@ def drift(space: PhaseSpace, kinetic: sp.Expr) -> Flow:
             U: U - k / h * _integrate_time(brackets[U]),
         },
     )
+
+
+def dilate(space: PhaseSpace, factor: sp.Expr) -> Flow:
+    """The exact flow of factor(beta, t) sum Y_j w^j: w shrinks as Y grows, beta rests."""
+    rate = k / h * _integrate_time(factor)
+    moment = Total(space.coupling * w)
+    kept = space.coupling * sp.exp(rate)
+    return Flow(
+        "dilation",
+        factor * moment,
+        {
+            w: w * sp.exp(-rate),
+            X: space.solve_coupling().xreplace({Y: kept}),
+            U: U - sp.diff(rate, beta) * moment,
+        },
+        stretch=sp.exp(rate),
+    )
+
+
+def relax(field: Memory) -> Flow:
+    """The exact motion of a memory field over one step, its source frozen. Not Hamiltonian.
+
+    With s' = rate (q - s), the distance to q decays as the solution of u' = -rate u. The weights of
+    all sources so far add up to the solution of u' = rate (1 - u), u(0) = 0; a normalized field is
+    s/u, and is stepped as such.
+    """
+    end = {t: START + tau}
+    decay = sp.powsimp(_solved(-field.rate * beta).xreplace(end) / beta)
+    if not field.normalized:
+        new = decay * field + (1 - decay) * field.source
+    else:
+        weight = thermal_law(field.rate * (1 - beta)).profile(sp.S.Zero)
+        assert weight is not None
+        before, after = weight.xreplace({t: START}), weight.xreplace(end)
+        new = decay * before / after * field + (1 - decay) / after * field.source
+    return Flow("memory", sp.S.Zero, {field: new})
+
+
+def memory_velocity(field: Memory) -> sp.Expr:
+    """ds/dt of a memory field."""
+    rate = field.rate
+    if field.normalized:
+        weight = thermal_law(rate * (1 - beta)).profile(sp.S.Zero)
+        rate = rate / weight
+    return rate * (field.source - field)
+
+
+def _solved(rate: sp.Expr) -> sp.Expr:
+    propagator = thermal_law(rate).propagator
+    assert propagator is not None
+    return propagator
 
 
 def _short(expr: sp.Expr) -> sp.Expr:

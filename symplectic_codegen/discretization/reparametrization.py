@@ -13,6 +13,7 @@ from itertools import combinations
 
 import sympy as sp
 
+from symplectic_codegen.algebra.forms import positive_denominator
 from symplectic_codegen.algebra.proof import Claim, Verdict, vanishes
 from symplectic_codegen.errors import ReparametrizationError
 
@@ -142,5 +143,12 @@ def _roots(equation: sp.Expr, unknown: sp.Symbol) -> list[sp.Expr]:
         # Of a pair +-r the engine means the positive one: units and rates are positive.
         if root.could_extract_minus_sign() and any(vanishes(root + other) for other in real):
             continue
-        kept.append(root)
+        kept.append(root.replace(sp.log, _tidy_log))
     return kept
+
+
+def _tidy_log(argument: sp.Expr) -> sp.Expr:
+    """log(x y/z) as log(x) + log(y) - log(z), with each factor written as positive."""
+    numerator, denominator = sp.fraction(positive_denominator(argument))
+    above, below = (sp.Mul.make_args(side) for side in (numerator, denominator))
+    return sp.Add(*(sp.log(f) for f in above), *(-sp.log(f) for f in below))

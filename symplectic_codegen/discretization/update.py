@@ -8,13 +8,15 @@ the current values, as a program does: after "X <- ...", X means the new one.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from itertools import zip_longest
 
 import sympy as sp
 
 from symplectic_codegen.algebra.display import Formula, Printable
 from symplectic_codegen.algebra.forms import is_negative, shortest
+from symplectic_codegen.algebra.memory import Memory
 from symplectic_codegen.algebra.notation import to_ascii, to_latex, to_unicode
 from symplectic_codegen.algebra.proof import vanishes
 from symplectic_codegen.algebra.symbols import (
@@ -111,30 +113,38 @@ def update_equations(
     profile = scheme.temperature.profile(initial_beta)
     if profile is None:
         raise NotSeparableError(f"the temperature is feedback: {scheme.temperature.reason}")
-    before = profile.subs(t, START)
-    after = profile.subs(t, START + tau)
     namer = _Namer(reserved)
     assignments: list[Assignment] = []
-    cooled = before
-    for flow in scheme.flows:
-        start = cooled
-        if beta in flow.updates:
-            cooled = after
-            updates = _kick(scheme, flow, start, cooled, namer)
-        else:
+    linear = _is_linear(scheme)
+    clock = scheme.offset  # where beta is, in steps from the start of this one
+    program = scheme.program
+    for flow, following in zip_longest(program, program[1:]):
+        start = profile.subs(t, START + clock * tau)
+        if X in flow.updates and flow.stretch == 1:
+            clock += flow.advance
+            end = profile.subs(t, START + clock * tau)
+            absorbs = linear and following is not None
+            stretch = following.stretch.subs(beta, end) if absorbs else sp.S.One
+            updates = _kick(scheme, flow, start, end, stretch, namer)
+        elif flow.stretch != 1:
+            updates = _dilation(flow, start, linear, namer)
+        elif w in flow.updates:
             updates = _rest(flow, start, namer)
+        else:
+            updates = [_relaxation(field, new, namer) for field, new in flow.updates.items()]
         # U first: its update reads the old momenta where a flow changes both.
         ordered = sorted(updates, key=lambda a: a.target != U)
-        assignments += [a for a in ordered if a.target != U or with_energy]
+        kept = [a for a in ordered if a.target != U or (with_energy and a.expr != U)]
+        assignments += kept
     used = set().union(*(a.expr.free_symbols for a in assignments))
     raw = [c for c in namer.coefficients if c.symbol in used]
-    coefficients, clock = _on_clock(raw, parameters)
+    coefficients, ticks = _on_clock(raw, parameters)
     # A coefficient that has become a number is no coefficient: 0*X and 1*G go away.
     numbers = {c.symbol: c.expr for c in coefficients if c.expr.is_Rational}
     return UpdateEquations(
         tuple(c for c in coefficients if c.symbol not in numbers),
         tuple(Assignment(a.target, a.expr.xreplace(numbers)) for a in assignments),
-        clock,
+        ticks,
         _domain(profile, parameters),
     )
 
@@ -161,13 +171,41 @@ class _Namer:
         return symbol
 
 
+def _is_linear(scheme: Scheme) -> bool:
+    """Whether Y = m(beta) X, so that the momenta are updated by a linear formula."""
+    slope = sp.diff(scheme.space.coupling, X)
+    return not slope.has(X) and vanishes(scheme.space.coupling - slope * X)
+
+
+def _dilation(flow: Flow, at: sp.Expr, absorbed: bool, namer: _Namer) -> list[Assignment]:
+    """w, U and (unless the kick before it has `absorbed` the stretch) X after a dilation."""
+    shrink = namer.name("shrink", 1 / flow.stretch.subs(beta, at), "decay of the weights")
+    result = [Assignment(w, shrink * w), Assignment(U, _factored(flow.updates[U], namer))]
+    if not absorbed:
+        result.append(Assignment(X, _collect(flow.updates[X].subs(beta, at), namer, {})))
+    return result
+
+
+def _relaxation(field: sp.Symbol, new: sp.Expr, namer: _Namer) -> Assignment:
+    """A memory field after the step, as decay and gain."""
+    assert isinstance(field, Memory)
+    keep = namer.name("memory", sp.diff(new, field), f"what stays of {field.name}")
+    gain = namer.name("intake", new.xreplace({field: sp.S.Zero}) / field.source, "what comes in")
+    return Assignment(field, keep * field + gain * field.source)
+
+
 def _kick(
-    scheme: Scheme, flow: Flow, before: sp.Expr, after: sp.Expr, namer: _Namer
+    scheme: Scheme,
+    flow: Flow,
+    before: sp.Expr,
+    after: sp.Expr,
+    stretch: sp.Expr,
+    namer: _Namer,
 ) -> list[Assignment]:
-    """X and U after kick and cooling, with beta = `before` -> `after`."""
+    """X and U after kick and cooling, with beta = `before` -> `after`, and X stretched."""
     space = scheme.space
     slope = sp.diff(space.coupling, X)
-    if slope.has(X) or not vanishes(space.coupling - slope * X):
+    if not _is_linear(scheme):
         # A nonlinear coupling: Y is formed, kicked, and turned back into X.
         old = space.coupling.subs(beta, before)
         total = _collect(old, namer, {})
@@ -183,9 +221,9 @@ def _kick(
         inverse = space.solve_coupling().subs(beta, after)
         momenta = Assignment(X, _collect(inverse, namer, {Y: total}))
         return [Assignment(U, _factored(flow.updates[U].subs(beta, before), namer)), momenta]
-    mass_before, mass_after = slope.subs(beta, before), slope.subs(beta, after)
+    mass_before, mass_after = slope.subs(beta, before), slope.subs(beta, after) / stretch
     decay = namer.name(
-        "decay", mass_before / mass_after, "β(t−τ)/β(t): what cooling leaves of the momenta"
+        "decay", mass_before / mass_after, "beta(t-tau)/beta(t): what cooling leaves of the momenta"
     )
     kicked = decay * X
     for weight, force in flow.impulses:
@@ -277,25 +315,32 @@ def _on_clock(
     If, with s = (n - 1) tau, the step tau cancels, the number of the step is enough and the rule
     stays right when the step size is scheduled. Otherwise time itself is kept.
     """
-    moment = parameters(tau)
-    in_time = [shortest(parameters(c.expr)) for c in raw]
+    # Short in physical parameters first: what cancels there need not cancel in user-facing ones.
+    physical = [shortest(c.expr) for c in raw]
+    in_time = [shortest(parameters(e)) for e in physical]
     if not any(e.has(START) for e in in_time):
-        return tuple(
-            Coefficient(c.symbol, e, c.meaning) for c, e in zip(raw, in_time, strict=True)
-        ), Clock.NONE
+        return _with(raw, in_time), Clock.NONE
+    at_step = (STEP_NUMBER - 1) * tau
     counted = [
-        shortest(parameters(c.expr.subs(START, (STEP_NUMBER - 1) * tau))) if e.has(START) else e
-        for c, e in zip(raw, in_time, strict=True)
+        shortest(parameters(sp.powsimp(e.subs(START, at_step).replace(sp.exp, _expanded))))
+        if e.has(START)
+        else known
+        for e, known in zip(physical, in_time, strict=True)
     ]
-    timed = [e.as_independent(STEP_NUMBER, as_Add=False)[1] for e in counted]
-    if not any(e.free_symbols & moment.free_symbols for e in timed):
-        return (
-            tuple(Coefficient(c.symbol, e, c.meaning) for c, e in zip(raw, counted, strict=True)),
-            Clock.STEP_NUMBER,
-        )
-    return tuple(
-        Coefficient(c.symbol, e, c.meaning) for c, e in zip(raw, in_time, strict=True)
-    ), Clock.TIME
+    step_symbols = parameters(tau).free_symbols
+    dated = [e for e in counted if e.has(STEP_NUMBER)]
+    timed = [e.as_independent(STEP_NUMBER, as_Add=False)[1] for e in dated]
+    if not any(e.free_symbols & step_symbols for e in timed):
+        return _with(raw, counted), Clock.STEP_NUMBER
+    return _with(raw, in_time), Clock.TIME
+
+
+def _expanded(exponent: sp.Expr) -> sp.Expr:
+    return sp.exp(sp.expand(exponent))
+
+
+def _with(raw: list[Coefficient], exprs: list[sp.Expr]) -> tuple[Coefficient, ...]:
+    return tuple(replace(c, expr=e) for c, e in zip(raw, exprs, strict=True))
 
 
 def _domain(

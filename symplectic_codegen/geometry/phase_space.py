@@ -1,8 +1,8 @@
 """The thermodynamic phase space for symbolic d: one-form, symplectic form, Poisson tensor.
 
 Coordinates are z = (U, w; beta, X), the momenta last. The one-form is
-theta = beta dU + sum Y_j dw^j (paper, "Equilibrium"), the entropic moments Y are given by the coupling Y = Y(beta, X, U, w), the
-paper's being Y = beta X. Conventions, stated once:
+theta = beta dU + sum Y_j dw^j (paper, "Equilibrium"), the entropic moments Y are given by the
+coupling Y = Y(beta, X, U, w), the paper's being Y = beta X. Conventions, stated once:
 
     Omega_ab = d_a theta_b - d_b theta_a,   Pi = Omega^-1,   {f, g} = (grad f)^T Pi (grad g),
 

@@ -69,9 +69,10 @@ PAIRWISE: Final[Mapping[str, Callable[[sp.Expr, sp.Expr], sp.Expr]]] = MappingPr
     {"min": sp.Min, "max": sp.Max}
 )
 REDUCTIONS: Final = ("dot", "sum", "norm", "norm1")
-FUNCTIONS: Final = (*ELEMENTWISE, *PAIRWISE, *REDUCTIONS)
+MEMORIES: Final = ("ema", "average")  # vector, rate: a field that follows the vector
+FUNCTIONS: Final = (*ELEMENTWISE, *PAIRWISE, *REDUCTIONS, *MEMORIES)
 ARITY: Final[Mapping[str, int]] = MappingProxyType(
-    {name: 2 if name in PAIRWISE or name == "dot" else 1 for name in FUNCTIONS}
+    {name: 2 if name in (*PAIRWISE, *MEMORIES, "dot") else 1 for name in FUNCTIONS}
 )
 
 # What people write who come from elsewhere, and what it is called here.

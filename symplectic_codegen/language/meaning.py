@@ -9,10 +9,11 @@ from typing import Final
 
 import sympy as sp
 
-from symplectic_codegen.algebra.symbols import SCALARS, VECTORS, Component
+from symplectic_codegen.algebra.memory import Memory
+from symplectic_codegen.algebra.symbols import SCALARS, VECTORS, Component, L, U, Y, beta, t, tau, w
 from symplectic_codegen.algebra.vector import Total
 from symplectic_codegen.errors import HamiltonianSyntaxError
-from symplectic_codegen.language.grammar import ELEMENTWISE, PAIRWISE
+from symplectic_codegen.language.grammar import ELEMENTWISE, MEMORIES, PAIRWISE
 from symplectic_codegen.language.guard import Guard
 from symplectic_codegen.language.limits import WorkLimitReached, limited_work
 from symplectic_codegen.language.parser import parse_tree, syntax_error
@@ -147,6 +148,8 @@ def _call(node: Node, operands: list[Value], guard: Guard) -> Value:
         return Value(ELEMENTWISE[name](exprs[0]), operands[0].is_vector)
     if name in PAIRWISE:
         return Value(PAIRWISE[name](*exprs), any(operand.is_vector for operand in operands))
+    if name in MEMORIES:
+        return _memory(node, operands)
     _check_vectors(node, operands)
     match name:
         case "dot":
@@ -158,6 +161,23 @@ def _call(node: Node, operands: list[Value], guard: Guard) -> Value:
             return Value(Total(sp.Abs(exprs[0])), False)
         case _:
             return Value(Total(exprs[0]), False)
+
+
+def _memory(node: Node, operands: list[Value]) -> Value:
+    """ema(source, rate) or average(source, rate): a vector."""
+    (source, rate), (source_node, rate_node) = operands, node.children
+    if not source.is_vector:
+        cure = "for example ema(G**2, rate)"
+        raise RefusedError(f"{node.text} follows a vector; this is a scalar", source_node.span, cure)
+    inner = source.expr.atoms(Memory, Total)
+    if inner or source.expr.has(U, beta, t, L, w, Y):
+        raise RefusedError(
+            f"what {node.text} follows is made of G, X and hyperparameters, element by element",
+            source_node.span,
+        )
+    if rate.is_vector or rate.expr.has(U, beta, t, tau, L, Total, Memory):
+        raise RefusedError(f"the rate of {node.text} is a constant", rate_node.span)
+    return Value(Memory(source.expr, rate.expr, node.text == "average"), True)
 
 
 def _check_vectors(node: Node, operands: list[Value]) -> None:
@@ -200,6 +220,8 @@ def _kinds(tree: Node) -> list[tuple[Node, bool]]:
     for node in tree.postorder():
         if node.kind == "name":
             is_vector = isinstance(RESERVED.get(node.text), Component)
+        elif node.kind == "call" and node.text in MEMORIES:
+            is_vector = True
         elif node.kind == "call" and node.text not in (*ELEMENTWISE, *PAIRWISE):
             is_vector = False
         else:

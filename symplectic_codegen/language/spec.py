@@ -44,7 +44,8 @@ MAX_SPEC: Final = 100_000  # characters of a TOML file
 DEFAULT_INTEGRATOR: Final = "lie-trotter"
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-_INTEGRATOR: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+# A name, or a composition of pieces as in "B/2 A B/2".
+_INTEGRATOR: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*|[A-Z][A-Z0-9/() ]{0,199}")
 _TEXTS: Final = ("name", "title", "description", "hamiltonian", "coupling", "integrator")
 _KEYS: Final = (*_TEXTS, "hyperparameters", "reparametrization", "references", "with_energy")
 _HYPERPARAMETER_KEYS: Final = ("default", "bounds", "meaning")

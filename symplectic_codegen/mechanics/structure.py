@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from symplectic_codegen.algebra.memory import memories
 from symplectic_codegen.algebra.proof import Claim, Verdict, vanishes
 from symplectic_codegen.algebra.symbols import G, L, U, X, beta, t, w
 from symplectic_codegen.algebra.vector import HessianProduct, Total
@@ -21,11 +22,15 @@ class Obstruction:
 
 @dataclass(frozen=True)
 class Separation:
-    """H = potential(w, beta, t) + thermal(U, beta, t) + kinetic(X, beta, t) + obstructions."""
+    """H = potential(w, beta, t) + thermal(U, beta, t) + kinetic(X, beta, t) + dilation + rest.
+
+    `dilation` is the factor c(beta, t) of a term c sum Y_j w^j; the rest is `obstructions`.
+    """
 
     potential: sp.Expr
     thermal: sp.Expr
     kinetic: sp.Expr
+    dilation: sp.Expr = sp.S.Zero
     obstructions: tuple[Obstruction, ...] = ()
 
     @property
@@ -39,7 +44,7 @@ def depends_on_weights(expr: sp.Expr) -> bool:
     return bool(expr.has(w, L, G, HessianProduct))
 
 
-def separate(H: sp.Expr) -> Separation:
+def separate(H: sp.Expr, coupling: sp.Expr = beta * X) -> Separation:
     """Sort the terms of H by the coordinates they depend on.
 
     >>> from symplectic_codegen.algebra.symbols import k
@@ -47,13 +52,20 @@ def separate(H: sp.Expr) -> Separation:
     >>> pieces.kinetic, pieces.potential
     (beta*Total(X**2)/(2*k), beta*L/k)
     """
-    potential, thermal, kinetic = [], [], []
+    potential, thermal, kinetic, dilation = [], [], [], []
+    moment = Total(coupling * w)
     obstructions: list[Obstruction] = []
     for term in sp.Add.make_args(_expand(H)):
         on_weights, on_momenta, on_energy = depends_on_weights(term), term.has(X), term.has(U)
+        if memories(term) and not on_momenta:
+            reason = "a memory field acts through a kinetic term, as a metric; here it meets no X"
+            obstructions.append(Obstruction(term, reason))
+            continue
         if term.has(G):
             reason = "its w-derivative needs the Hessian of the loss"
             obstructions.append(Obstruction(term, reason))
+        elif on_weights and on_momenta and _is_multiple(term, moment):
+            dilation.append(sp.cancel(term / moment))
         elif on_weights + on_momenta + on_energy > 1:
             obstructions.append(Obstruction(term, _mixture(on_weights, on_momenta, on_energy)))
         elif on_weights:
@@ -62,7 +74,13 @@ def separate(H: sp.Expr) -> Separation:
             kinetic.append(term)
         else:
             thermal.append(term)
-    return Separation(sp.Add(*potential), sp.Add(*thermal), sp.Add(*kinetic), tuple(obstructions))
+    sums = (sp.Add(*terms) for terms in (potential, thermal, kinetic, dilation))
+    return Separation(*sums, tuple(obstructions))
+
+
+def _is_multiple(term: sp.Expr, moment: sp.Expr) -> bool:
+    """Whether `term` is c(beta, t) times the sum of Y_j w^j."""
+    return not sp.cancel(term / moment).has(w, X, U, L, G, Total)
 
 
 def _mixture(on_weights: bool, on_momenta: bool, on_energy: bool) -> str:

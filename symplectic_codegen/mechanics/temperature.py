@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import sympy as sp
+from sympy.integrals.manualintegrate import manualintegrate
 
 from symplectic_codegen.algebra.display import Formula, Printable
 from symplectic_codegen.algebra.proof import Claim, Verdict, vanishes
@@ -105,7 +106,7 @@ def _solve(rate: sp.Expr) -> tuple[str, sp.Expr] | None:
         return None if integral is None else (kind, beta + integral)
     in_time, in_beta = sp.expand_mul(sp.factor_terms(rate)).as_independent(beta, as_Add=False)
     if in_beta.has(t):
-        return None
+        return _linear(rate)
     clock = _integral(in_time) if in_time.has(t) else in_time * elapsed
     if clock is None:
         return None
@@ -113,6 +114,23 @@ def _solve(rate: sp.Expr) -> tuple[str, sp.Expr] | None:
     if propagator is None:
         return None
     return ("explicit time" if in_time.has(t) else kind), propagator
+
+
+def _linear(rate: sp.Expr) -> tuple[str, sp.Expr] | None:
+    """Solve dbeta/dt = a beta + q(t) by its integrating factor."""
+    slope = sp.diff(rate, beta)
+    if slope.has(beta, t):
+        return None
+    source = sp.expand(rate - slope * beta)
+    moment = sp.Dummy("t", nonnegative=True)
+    driven = sp.powsimp(sp.expand(sp.exp(slope * (t - moment)) * source.subs(t, moment)))
+    antiderivative = sp.Add(
+        *(manualintegrate(sp.powsimp(term), moment) for term in sp.Add.make_args(driven))
+    )
+    if antiderivative.has(sp.Integral, sp.Piecewise):
+        return None
+    collected = antiderivative.subs(moment, t) - antiderivative.subs(moment, START)
+    return "explicit time", beta * sp.exp(slope * (t - START)) + collected
 
 
 def _separable(g: sp.Expr, clock: sp.Expr) -> tuple[str, sp.Expr | None]:

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 import sympy as sp
 
+from symplectic_codegen.algebra.memory import Memory
 from symplectic_codegen.algebra.symbols import START, U, X, w
 from symplectic_codegen.algebra.vector import Total, outer_totals
 from symplectic_codegen.discretization.update import (
@@ -187,6 +188,7 @@ class _Lowering:
     current: dict[str, str] = field(default_factory=dict)  # w, X -> name of the current value
     sums: dict[tuple[sp.Expr, int], str] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
+    buffers: dict[sp.Symbol, str] = field(default_factory=dict)  # X and the memory fields
 
     def fresh(self, name: str) -> str:
         number = self.versions.get(name, 0) + 1
@@ -196,7 +198,8 @@ class _Lowering:
     def freeze_element(self, expr: sp.Expr) -> tuple[Expr, tuple[str, ...]]:
         stable, used = stabilize(expr, ELEMENT_REWRITES)
         names = {
-            s: sp.Symbol(self.current[s.name], real=True) for s in (w, X) if s.name in self.current
+            symbol: sp.Symbol(self.current.get(name, name), real=True)
+            for symbol, name in ((w, w.name), *self.buffers.items())
         }
         return freeze(stable.xreplace(names)), used
 
@@ -243,7 +246,7 @@ def lower(
         step_size: tau in user-facing parameters, for rules that keep time.
     """
     used: list[str] = []
-    state = _Lowering()
+    state = _Lowering(buffers=_buffer_names(equations, parameters))
     for coefficient in equations.coefficients:
         stable, rewrites = stabilize(coefficient.expr)
         used += [f"{rewrite} ({coefficient.symbol})" for rewrite in rewrites]
@@ -265,7 +268,7 @@ def lower(
                 state.close()
         frozen, rewrites = state.freeze_element(expr)
         used += rewrites
-        target = assignment.target.name
+        target = state.buffers.get(assignment.target, assignment.target.name)
         new = state.fresh(target)
         state.elements.append(Assign(new, frozen))
         state.current[target] = new
@@ -285,7 +288,7 @@ def lower(
     rule = UpdateRule(
         name=name,
         parameters=tuple(p for p in parameters if p.name in symbols),
-        buffers=(Buffer("X", "energy moments"),),
+        buffers=tuple(Buffer(n, _buffer_meaning(symbol)) for symbol, n in state.buffers.items()),
         stages=tuple(state.stages),
         states=tuple(states),
         epilogue=tuple(epilogue),
@@ -293,6 +296,28 @@ def lower(
         guards=guards,
     )
     return rule, tuple(dict.fromkeys(used))
+
+
+def _buffer_names(
+    equations: UpdateEquations, parameters: Sequence[Parameter]
+) -> dict[sp.Symbol, str]:
+    """X, and a name for each memory field that no hyperparameter has."""
+    taken = {p.name for p in parameters} | {c.symbol.name for c in equations.coefficients}
+    names: dict[sp.Symbol, str] = {X: X.name}
+    for assignment in equations.assignments:
+        if isinstance(assignment.target, Memory) and assignment.target not in names:
+            free = (f"M{i}" for i in range(1, len(taken) + len(names) + 2))
+            names[assignment.target] = next(
+                n for n in ("M", *free) if n not in taken | set(names.values())
+            )
+    return names
+
+
+def _buffer_meaning(symbol: sp.Symbol) -> str:
+    if isinstance(symbol, Memory):
+        weights = ", weights adding up to one" if symbol.normalized else ""
+        return f"moving average of {symbol.source}{weights}"
+    return "energy moments"
 
 
 def _used_names(

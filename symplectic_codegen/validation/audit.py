@@ -39,7 +39,7 @@ from symplectic_codegen.validation.identity import thaw
 from symplectic_codegen.validation.problem import hyperparameters
 from symplectic_codegen.validation.report import Rung, judged
 
-POINTS = 48
+POINTS = 96
 LARGEST_STEP = 10**6
 _UNIT = 2.0**-53
 _DIGITS = 120
@@ -127,20 +127,23 @@ def check_prologue(derivation: Derivation) -> Rung:
         return Rung(name, "not applicable", "the rule computes no scalars before its sweep")
     mp = precise(_DIGITS)
     found: list[Finding] = []
-    limits = 0
+    limits, poles = 0, 0
     for point, at_limit in points(derivation):
         for scalar in audited:
             finding = _compare(scalar, point, mp, at_limit)
             if finding is not None:
                 found.append(finding)
                 limits += at_limit
+            else:
+                poles += at_limit
     if not found:
         return judged(name, False, "no oracle: the coefficients are finite at no point")
     worst = max(found, key=lambda f: f.ratio)
     return judged(
         name,
         worst.ratio <= 1,
-        f"{len(audited)} scalars, {len(found)} values, {limits} of them at ends of intervals; "
+        f"{len(audited)} scalars, {len(found)} values, {limits} of them at ends of intervals"
+        f"{f' (where {poles} more have no finite value)' if poles else ''}; "
         f"largest error relative to its bound: {worst}",
     )
 
@@ -189,7 +192,7 @@ def _spread(name: str, interval: Interval, number: int) -> float:
 
 def _with_clock(derivation: Derivation, point: dict[str, float], number: int) -> dict[str, float]:
     """The point with the number of a step, and the time at its start."""
-    step = round(LARGEST_STEP ** _draw("n", number)) if number % 4 else 1 + number // 4
+    step = round(LARGEST_STEP ** _draw("n", number)) if number % 4 else 1 + number // 4 % 3
     moment = derivation.parameters.apply(tau)
     mp = precise(30)
     size = value_of(moment, {k: mp.mpf(v) for k, v in _all(derivation, point).items()}, mp)
@@ -241,8 +244,7 @@ def _limit(expr: sp.Expr, env: Mapping[str, Value], mp: Context) -> Value | None
     near, nearer = close
     if near is None or nearer is None:
         return None
-    scale = max(abs(nearer), mp.mpf(10) ** -300)
-    return nearer if abs(near - nearer) <= scale * mp.mpf(10) ** -30 else None
+    return nearer if abs(near - nearer) <= abs(nearer) * mp.mpf(10) ** -30 else None
 
 
 def _condition(scalar: Scalar, env: Mapping[str, Value], expected: Value, mp: Context) -> float:

@@ -44,8 +44,8 @@ class LinearStep:
     >>> from symplectic_codegen.driver import derive
     >>> linear_step(derive("dot(X, X)/2 + L")).matrix
     Matrix([
-    [                 1, lambda_*tau/beta0],
-    [-beta0*tau/h, 1 - lambda_*tau**2/h]])
+    [               1,                 k*lambda_*tau/(beta0*h)],
+    [-k*tau/(beta0*h), 1 - k**2*lambda_*tau**2/(beta0**2*h**2)]])
     """
 
     matrix: sp.Matrix
@@ -122,7 +122,7 @@ def chebyshev(T: Any, D: Any, N: int, one: Any) -> Any:
 
 
 def check_closed_form(trajectory: Trajectory) -> Rung:
-    """The rule and the 50-digit trajectory follow the closed form, without any rounding if possible.
+    """The rule and the 50-digit trajectory follow the closed form, exactly where possible.
 
     Args:
         trajectory: on the quadratic.

@@ -13,9 +13,11 @@ from typing import Any
 import mpmath
 import sympy as sp
 
-from symplectic_codegen.algebra.symbols import START
+from symplectic_codegen.algebra.memory import Memory
+from symplectic_codegen.algebra.symbols import START, X
 from symplectic_codegen.algebra.vector import Total
 from symplectic_codegen.discretization.update import UpdateEquations
+from symplectic_codegen.driver import Derivation
 from symplectic_codegen.rule.interpreter import MPMATH
 
 Value = Any  # a number of an mpmath context, or a tuple of them
@@ -118,8 +120,22 @@ _FUNCTIONS: dict[Any, Callable[..., Value]] = {
 }
 
 
+def field_names(derivation: Derivation) -> dict[sp.Symbol, str]:
+    """The buffer of the rule that keeps each memory field; X keeps its name.
+
+    The lowering names them in the order in which they are updated.
+    """
+    targets = [a.target for a in derivation.update.assignments]
+    fields = list(dict.fromkeys(s for s in targets if isinstance(s, Memory)))
+    buffers = [b.name for b in derivation.rule.buffers if b.name != X.name]
+    if len(buffers) != len(fields):
+        raise ValueError("no oracle: the rule does not keep each memory field in one buffer")
+    return dict(zip(fields, buffers, strict=True))
+
+
 def symbolic_step(
     update: UpdateEquations,
+    fields: Mapping[sp.Symbol, str],
     parameters: Environment,
     state: State,
     number: int,
@@ -128,7 +144,11 @@ def symbolic_step(
     loss: Value,
     mp: Context = MP,
 ) -> State:
-    """The state after step `number`, from the update equations as they were derived."""
+    """The state after step `number`, from the update equations as they were derived.
+
+    Args:
+        fields: from `field_names`; a state has memory fields under the names of their buffers.
+    """
     size = len(state["w"])
     env: dict[str, Value] = {
         **parameters,
@@ -138,6 +158,7 @@ def symbolic_step(
         "G": G,
         "L": loss,
     }
+    env |= {name_of(field): state[name] for field, name in fields.items()}
     for assignment in update.inlined():
         value = value_of(assignment.expr, env, mp, size)
         is_vector = isinstance(env[assignment.target.name], tuple)
@@ -145,5 +166,6 @@ def symbolic_step(
             value = (value,) * size
         env[assignment.target.name] = value
     new = {name: env[name] for name in state}
+    new |= {name: env[name_of(field)] for field, name in fields.items()}
     new[TIME] = state[TIME] + step_size
     return new

@@ -24,6 +24,7 @@ from symplectic_codegen.validation.evaluation import (
     TIME,
     Environment,
     Value,
+    field_names,
     name_of,
     rational,
     symbolic_step,
@@ -105,12 +106,14 @@ def rule_map(derivation: Derivation) -> dict[str, sp.Expr]:
 
 def update_map(derivation: Derivation) -> dict[str, sp.Expr]:
     """What one step of the derived update equations makes of w, X, U and t."""
-    current: dict[sp.Symbol, sp.Expr] = {w: w, X: X, U: U}
+    fields = field_names(derivation)
+    current: dict[sp.Symbol, sp.Expr] = {w: w, X: X, U: U, **{f: f for f in fields}}
     for assignment in derivation.update.inlined():
         current[assignment.target] = assignment.expr.xreplace(current)
     inputs = _inputs(derivation)
     after = inputs[TIME] + derivation.parameters.apply(tau)
-    return {"w": current[w], "X": current[X], "U": current[U], TIME: after}
+    found = {"w": current[w], "X": current[X], "U": current[U], TIME: after}
+    return found | {name: current[f] for f, name in fields.items()}
 
 
 def _inputs(derivation: Derivation) -> dict[str, sp.Expr]:
@@ -120,7 +123,7 @@ def _inputs(derivation: Derivation) -> dict[str, sp.Expr]:
     values |= {r.name: sp.Symbol(r.name, positive=True) for r in spec.reparametrization}
     for symbol in (w, X, G, L, U, STEP_NUMBER, START):
         values[name_of(symbol)] = symbol
-    return values
+    return values | {name: field for field, name in field_names(derivation).items()}
 
 
 def check_identity(derivation: Derivation) -> Rung:
@@ -178,11 +181,21 @@ def _difference_at(derivation: Derivation, number: int) -> Value | None:
         if not in_domain(derivation, {**env, "n": MP.mpf(1), TIME: MP.mpf(0)}):
             return None
     time = (step - 1) * step_size
+    fields = field_names(derivation)
+    # Memory fields of squares are not negative.
+    vectors |= {
+        name: tuple(some(f"{name}{i}") ** 2 for i in range(DIMENSION)) for name in fields.values()
+    }
     exact = {k: tuple(rational(x, MP) for x in v) for k, v in vectors.items()}
     expected = symbolic_step(
         derivation.update,
+        fields,
         parameters,
-        {"w": exact["w"], "X": exact["X"], "U": rational(energy, MP), TIME: time},
+        {
+            **{name: exact[name] for name in ("w", "X", *fields.values())},
+            "U": rational(energy, MP),
+            TIME: time,
+        },
         step,
         step_size,
         exact["G"],

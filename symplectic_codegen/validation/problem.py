@@ -33,7 +33,9 @@ class Loss:
 
 
 def _quadratic(w: Vector, mp: Context) -> Any:
-    return mp.fsum(e.numerator * x * x / (2 * e.denominator) for e, x in zip(EIGENVALUES, w))
+    return mp.fsum(
+        e.numerator * x * x / (2 * e.denominator) for e, x in zip(EIGENVALUES, w, strict=True)
+    )
 
 
 def _quadratic_gradient(w: Vector, mp: Context) -> Vector:
@@ -102,7 +104,7 @@ def _generic(name: str, default: Any, bounds: Bounds, number: int) -> Fraction:
         return fraction(bounds.lower)
     if name == "beta0" and default == 0:
         return Fraction(0)  # the engine puts an infinite initial temperature in exactly
-    varied = fraction(reproducible_value(name, 101 + number))  # in (1/4, 5/4)
+    varied = _draw(name, number)
     lower = None if bounds.lower is None else fraction(bounds.lower)
     upper = None if bounds.upper is None else fraction(bounds.upper)
     if lower is not None and upper is not None:
@@ -116,6 +118,12 @@ def _generic(name: str, default: Any, bounds: Bounds, number: int) -> Fraction:
     if upper is not None and value >= upper:
         value = upper - varied / 8
     return _short(value)
+
+
+def _draw(name: str, number: int) -> Fraction:
+    """In (1/4, 5/4), with 32 binary digits: too many for single precision."""
+    coarse, fine = (fraction(reproducible_value(name, k + number)) for k in (101, 1101))
+    return coarse + (fine - Fraction(1, 4)) / 2**16
 
 
 def _short(value: Fraction) -> Fraction:

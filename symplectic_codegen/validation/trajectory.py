@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import sympy as sp
 
-from symplectic_codegen.algebra.symbols import tau
+from symplectic_codegen.algebra.symbols import START, beta0, t, tau
 from symplectic_codegen.driver import Derivation
 from symplectic_codegen.rule.interpreter import (
     FLOAT64,
@@ -39,6 +39,7 @@ from symplectic_codegen.validation.evaluation import (
     TIME,
     State,
     Value,
+    field_names,
     rational,
     symbolic_step,
     value_of,
@@ -60,6 +61,7 @@ FEWEST_STEPS = 10
 LARGEST = 10**6  # a trajectory that leaves this range tests overflow, not the rule
 AGREEMENT = Fraction(1, 10**40)
 SECOND_ORDER = 1.1
+_DOUBLINGS = 40
 _SHIFT = Fraction(1, 10**60)  # from a bound value whose physical parameter is infinite
 
 
@@ -102,8 +104,19 @@ class Trajectory:
         if loss is None:
             loss = self.loss.value(state["w"], MP)
         return symbolic_step(
-            self.derivation.update, self.parameters, state, number, self.step_size, G, loss
+            self.derivation.update,
+            self.fields,
+            self.parameters,
+            state,
+            number,
+            self.step_size,
+            G,
+            loss,
         )
+
+    @cached_property
+    def fields(self) -> dict[sp.Symbol, str]:
+        return field_names(self.derivation)
 
     @cached_property
     def parameters(self) -> dict[str, Value]:
@@ -233,6 +246,7 @@ def _run(derivation: Derivation, loss: Loss, point: Mapping[str, Fraction]) -> T
         "X": (zero,) * DIMENSION,
         "U": zero,
         TIME: zero,
+        **dict.fromkeys(field_names(derivation).values(), (zero,) * DIMENSION),
     }
     empty = Trajectory(derivation, loss, point, (start,))
     states = [start]
@@ -265,6 +279,7 @@ def check_forms(trajectory: Trajectory) -> Rung:
     for number in range(1, trajectory.steps + 1):
         state = symbolic_step(
             derivation.physical_update,
+            trajectory.fields,
             physical,
             state,
             number,
@@ -273,13 +288,43 @@ def check_forms(trajectory: Trajectory) -> Rung:
             trajectory.loss.value(state["w"], MP),
         )
         expected = trajectory.states[number]
-        worst = max(worst, difference({k: state[k] for k in ("w", "X", "U")}, expected))
+        worst = max(worst, difference({k: state[k] for k in state if k != TIME}, expected))
     limit = f"; {', '.join(shifted)} taken {float(_SHIFT):.0e} from the bound" if shifted else ""
     return judged(
         name,
         worst <= rational(AGREEMENT, MP),
         f"physical and user-facing form differ by {MP.nstr(worst, 2)}, bound 1e-40, "
         f"{trajectory.steps} steps, d={DIMENSION}{limit}",
+    )
+
+
+def check_domain(trajectory: Trajectory) -> Rung:
+    """Where β(t) is no positive number, the update says so: its domain leaves nothing out."""
+    name = "domain of β(t)"
+    derivation = trajectory.derivation
+    physical, _ = _physical_point(trajectory)
+    initial = sp.S.Zero if physical.get("beta0") == 0 else beta0
+    profile = derivation.temperature.profile(initial)
+    if profile is None:
+        return judged(name, False, "no oracle: β(t) has no closed form")
+    first: int | None = None
+    for exponent in range(_DOUBLINGS + 1):
+        step = 2**exponent
+        end = {**physical, "d": MP.mpf(DIMENSION), TIME: step * physical["tau"]}
+        try:
+            value = value_of(profile.xreplace({t: START}), end, MP)
+            exists = isinstance(value, MP.mpf) and bool(value > 0)
+        except ZeroDivisionError:
+            exists = False
+        if exists:
+            continue
+        first = step if first is None else first
+        before = {"n": MP.mpf(step), TIME: (step - 1) * trajectory.step_size}
+        if in_domain(derivation, {**trajectory.parameters, **before}):
+            return judged(name, False, f"after step {step} β(t) > 0 fails, and no guard says so")
+    where = "nowhere" if first is None else f"from step {first} at the latest"
+    return judged(
+        name, True, f"β(t) > 0 fails {where}, looked at up to 2**{_DOUBLINGS} steps; guards agree"
     )
 
 
@@ -352,7 +397,10 @@ class Worst:
         result = self
         for a, b, bound in zip(found, expected, bounds, strict=True):
             error = float(abs(MP.mpf(float(a)) - b)) if np.isfinite(a) else np.inf
-            ratio = 0.0 if error == 0 else error / bound if bound else np.inf
+            if not np.isfinite(error):
+                ratio = np.inf
+            else:
+                ratio = 0.0 if error == 0 else error / bound if bound else np.inf
             unit = eps * max(abs(float(b)), float(np.finfo(np.float64).tiny))
             if ratio > result.ratio:
                 result = Worst(ratio, error / unit, float(bound) / unit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import pytest
@@ -44,14 +45,14 @@ class Case(NamedTuple):
 
 # Couplings with the largest d at which SymPy can still check them in well under a second.
 CASES = {
-    "default": Case(beta * X, (1, 2, 3, 5), ("beta != 0",)),
-    "sinh": Case(beta * sp.sinh(X), (1, 2, 3, 5), ("beta != 0 for every component i",)),
-    "weights": Case(beta * X * sp.exp(w), (1, 2, 3, 5), ("beta != 0 for every component i",)),
-    "energy": Case((beta + U) * X, (1, 2, 3, 5), ("U + beta != 0",)),
-    "cubic": Case(beta * (X + X**3), (1, 2, 3), ("beta != 0 for every component i",)),
-    "relativistic": Case(beta * X / sp.sqrt(1 + norm), (1, 2, 3), ("beta != 0",)),
-    "radial": Case(beta * X * (1 + norm), (1, 2), ("beta != 0",)),
-    "offset": Case(beta * X + a * w, (1, 2, 3), ("beta != 0",)),
+    "default": Case(beta * X, (1, 2, 3, 5), ("β ≠ 0",)),
+    "sinh": Case(beta * sp.sinh(X), (1, 2, 3, 5), ("β ≠ 0 for all i",)),
+    "weights": Case(beta * X * sp.exp(w), (1, 2, 3, 5), ("β ≠ 0 for all i",)),
+    "energy": Case((beta + U) * X, (1, 2, 3, 5), ("U + β ≠ 0",)),
+    "cubic": Case(beta * (X + X**3), (1, 2, 3), ("β ≠ 0 for all i",)),
+    "relativistic": Case(beta * X / sp.sqrt(1 + norm), (1, 2, 3), ("β ≠ 0",)),
+    "radial": Case(beta * X * (1 + norm), (1, 2), ("β ≠ 0",)),
+    "offset": Case(beta * X + a * w, (1, 2, 3), ("β ≠ 0",)),
 }
 POINTS = [(name, dim) for name, case in CASES.items() for dim in case.dims]
 
@@ -160,7 +161,7 @@ def test_brackets_of_two_functions_agree_with_explicit_d() -> None:
     loss = coords.w[0] * coords.w[1] * coords.w[2] + coords.w[1] ** 2
     tensor = explicit("default", 3).tensor
     functions = list(OBSERVABLES.values())
-    for f, g in zip(functions, functions[1:], strict=False):
+    for f, g in pairwise(functions):
         symbolic = instantiate(space("default").bracket(f, g), coords, loss=loss)
         written = (instantiate(f, coords, loss=loss), instantiate(g, coords, loss=loss))
         assert_zero(symbolic - tensor.bracket(*written))

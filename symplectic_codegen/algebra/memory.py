@@ -1,0 +1,47 @@
+"""Memory fields: vectors that relax towards a source, s' = rate (source - s).
+
+They are no coordinates of phase space. For the brackets a memory field is a given function; its own
+motion is dissipative and driven, which every statement about a rule that uses one says.
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from symplectic_codegen.algebra.symbols import Component
+
+
+class Memory(Component):
+    """The generic component of a memory field, known by its source and rate.
+
+    Args:
+        source: the component expression that it follows.
+        rate: of relaxation, per unit of learning time.
+        normalized: whether the weights of all sources so far add up to one. The plain field starts
+            at zero, so early on they add up to less: what Adam corrects as a bias.
+
+    >>> from symplectic_codegen.algebra.symbols import G
+    >>> Memory(G**2, sp.Symbol("nu"), True)
+    average(G**2, nu)
+    """
+
+    __slots__ = ("normalized", "rate", "source")
+
+    source: sp.Expr
+    rate: sp.Expr
+    normalized: bool
+
+    def __new__(cls, source: sp.Expr, rate: sp.Expr, normalized: bool) -> Memory:
+        kind = "average" if normalized else "ema"
+        sign = {"nonnegative": True} if source.is_nonnegative else {}
+        field = super().__new__(cls, f"{kind}({source}, {rate})", **sign)
+        field.source, field.rate, field.normalized = source, rate, normalized
+        return field
+
+    def _eval_subs(self, old: sp.Basic, new: sp.Basic) -> None:
+        """A field is a quantity of its own: substitution does not reach its source."""
+
+
+def memories(expr: sp.Expr) -> tuple[Memory, ...]:
+    """The memory fields in `expr`, in a reproducible order."""
+    return tuple(sorted(expr.atoms(Memory), key=lambda field: str(field.name)))

@@ -1,0 +1,203 @@
+"""The oracle ladder: every rung is checked against the one above it.
+
+1. exact symbolic identity, and closed-form trajectories on quadratics;
+2. 50-digit trajectories of the symbolic update equations;
+3. the float64 interpreter of the rule, and every scalar of its prologue;
+4. the generated module, in every type that it was generated for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from symplectic_codegen.driver import Derivation
+from symplectic_codegen.errors import SymplecticCodegenError
+from symplectic_codegen.generation import BOTH, spec_of
+from symplectic_codegen.provenance import read_provenance
+from symplectic_codegen.targets import get_target
+from symplectic_codegen.targets.base import DTYPES
+from symplectic_codegen.validation.audit import check_prologue
+from symplectic_codegen.validation.closed_form import check_closed_form
+from symplectic_codegen.validation.identity import check_identity
+from symplectic_codegen.validation.module import (
+    ForeignError,
+    Subject,
+    check_guards,
+    check_shapes,
+    check_state,
+    check_trajectory,
+    load_class,
+)
+from symplectic_codegen.validation.problem import QUADRATIC, SMOOTH
+from symplectic_codegen.validation.report import Report, Rung, ValidationInputError, judged
+from symplectic_codegen.validation.trajectory import (
+    NoOracleError,
+    Trajectory,
+    check_domain,
+    check_forms,
+    check_interpreter,
+    make_trajectory,
+)
+
+ORACLE = "oracle"
+ARRAY_TARGETS = ("numpy", "numba")  # they share the interface that rung 4 drives
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """What follows from one spec; files of several targets share it."""
+
+    derivation: Derivation
+
+    @cached_property
+    def trajectories(self) -> tuple[Trajectory, ...]:
+        """One on each test problem.
+
+        Raises:
+            NoOracleError: there is none.
+        """
+        losses = enumerate((QUADRATIC, SMOOTH))
+        return tuple(make_trajectory(self.derivation, loss, i) for i, loss in losses)
+
+    @cached_property
+    def rungs(self) -> tuple[Rung, ...]:
+        """Rungs 1 to 3."""
+        try:
+            quadratic, smooth = self.trajectories
+            return (
+                check_identity(self.derivation),
+                check_closed_form(quadratic),
+                check_domain(quadratic),
+                check_forms(quadratic),
+                check_forms(smooth),
+                check_interpreter(quadratic),
+                check_interpreter(smooth),
+                check_prologue(self.derivation),
+            )
+        except (NoOracleError, ValueError) as error:
+            # ValueError: a function without numerical meaning, or a guard inside the domain.
+            return (judged(ORACLE, False, str(error)),)
+
+
+Cache = MutableMapping[str, Oracle]
+
+
+def validate_derivation(derivation: Derivation) -> tuple[Rung, ...]:
+    """Rungs 1 to 3 of what was derived.
+
+    Raises:
+        SymplecticCodegenError: the Hamiltonian has no update rule.
+
+    >>> from symplectic_codegen.driver import derive
+    >>> rungs = validate_derivation(derive("dot(X, X)/2 + L"))
+    >>> all(rung.status == "holds" for rung in rungs)
+    True
+    """
+    return Oracle(derivation).rungs
+
+
+def validate_source(text: str, path: str = "<source>", cache: Cache | None = None) -> Report:
+    """All rungs for a generated file, which is executed.
+
+    Args:
+        text: the content of the file.
+        path: for the report.
+        cache: oracles by the hash of their spec; pass one mapping to share them between files.
+
+    Raises:
+        ValidationInputError: the text has no PROVENANCE.
+
+    >>> from symplectic_codegen.generation import generate
+    >>> (source,) = generate("dot(X, X)/2 + L", "numpy", name="plain").values()
+    >>> validate_source(source).ok
+    True
+    >>> validate_source(source.replace("w_new = w - ", "w_new = w + ")).ok
+    False
+    """
+    started = time.perf_counter()
+    provenance = read_provenance(text)
+    if provenance is None:
+        raise ValidationInputError(f"{path} is no generated optimizer: it has no PROVENANCE")
+    target = str(provenance.get("target"))
+    name = str(provenance.get("name"))
+    oracles: Cache = {} if cache is None else cache
+    try:
+        spec = spec_of(provenance)
+        if spec.sha256 not in oracles:
+            oracles[spec.sha256] = Oracle(Derivation(spec))
+        oracle = oracles[spec.sha256]
+        rungs = oracle.rungs + _module_rungs(oracle, text, target, provenance.get("dtype"))
+    except SymplecticCodegenError as error:
+        # PROVENANCE was edited, or this version cannot derive what an older one could.
+        rungs = (judged("spec in PROVENANCE", False, str(error)),)
+    return Report(path, name, target, rungs, time.perf_counter() - started)
+
+
+def _module_rungs(oracle: Oracle, text: str, target: str, dtype: object) -> tuple[Rung, ...]:
+    """Rung 4, on the way down only if there are oracles to compare with."""
+    name = "generated module"
+    if target not in ARRAY_TARGETS:
+        return (judged(name, False, f"no oracle drives modules of the target {target!r}"),)
+    availability = get_target(target).is_available()
+    if not availability.ok:
+        return (judged(name, False, f"it cannot run here: {availability.reason}"),)
+    dtypes = DTYPES if dtype == BOTH else (dtype,)
+    if not set(dtypes) <= set(DTYPES):
+        return (judged(name, False, f"PROVENANCE gives the unknown dtype {dtype!r}"),)
+    try:
+        trajectories = oracle.trajectories
+        cls = load_class(oracle.derivation.spec.name, text)
+    except (NoOracleError, ForeignError) as error:
+        return (judged(name, False, str(error)),)
+    subject = Subject(cls, oracle.derivation.rule)
+    rungs: list[Rung] = []
+    for each in map(str, dtypes):
+        rungs += [check_trajectory(subject, trajectory, each) for trajectory in trajectories]
+        rungs.append(check_shapes(subject, trajectories[1], each))
+        rungs.append(check_state(subject, trajectories[1], each))
+        rungs.append(check_guards(subject, trajectories[0], each))
+    return tuple(rungs)
+
+
+def validate_paths(
+    paths: Iterable[Path], progress: Callable[[str], None] | None = None
+) -> Iterator[Report]:
+    """Reports on generated files, and on all of them in folders, in the order of their names.
+
+    Args:
+        paths: files, or folders that are searched for Python files with PROVENANCE.
+        progress: told the path of each file before it is validated.
+
+    Raises:
+        ValidationInputError: a path does not exist, or has no generated optimizer.
+    """
+    cache: dict[str, Oracle] = {}
+    for path, text in [item for root in paths for item in _generated(root)]:
+        if progress is not None:
+            progress(path.as_posix())
+        yield validate_source(text, path.as_posix(), cache)
+
+
+def _generated(root: Path) -> list[tuple[Path, str]]:
+    if not root.exists():
+        raise ValidationInputError(f"{root.as_posix()} does not exist")
+    candidates = sorted(root.rglob("*.py")) if root.is_dir() else [root]
+    found = []
+    for path in candidates:
+        if "__pycache__" in path.parts or not path.is_file():
+            continue
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise ValidationInputError(f"{path.as_posix()}: {error.strerror}") from None
+        if read_provenance(text) is not None:
+            found.append((path, text))
+    if not found:
+        raise ValidationInputError(
+            f"{root.as_posix()}: there is no generated optimizer (a Python file with PROVENANCE)"
+        )
+    return found

@@ -1,0 +1,212 @@
+"""Random separable Hamiltonians: the rule converges to the motion, at first order."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+# Test modules share a helper; pytest's importlib mode leaves the path to us.
+sys.path.insert(0, str(Path(__file__).parent))
+from random_hamiltonians import POTENTIAL, THERMAL, VALUES, Motion, hamiltonian_text, motion
+
+from symplectic_codegen.algebra.proof import Verdict
+from symplectic_codegen.driver import Derivation, derive
+from symplectic_codegen.errors import SymplecticCodegenError
+from symplectic_codegen.language.spec import Spec
+from symplectic_codegen.rule.interpreter import (
+    FLOAT64,
+    MPMATH,
+    Arithmetic,
+    evaluate,
+    initial_state,
+    interpret,
+)
+from symplectic_codegen.rule.rule import UpdateRule
+
+END = 0.6
+START = np.array([0.9, -0.6])
+LIMIT = 10.0  # seconds of processor time for one derivation
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Fail, rather than hang, where a derivation takes longer (not on Windows)."""
+    import signal
+
+    def late(*_: object) -> None:
+        raise TimeoutError(f"no answer within {seconds} s of processor time")
+
+    before = signal.signal(signal.SIGPROF, late)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
+def run(rule: UpdateRule, exact: Motion, count: int) -> np.ndarray:
+    """w, X and U after `count` steps over the same time."""
+    hyper = {p.name: END / count if p.name == "tau" else VALUES[p.name] for p in rule.parameters}
+    state, w = initial_state(rule, hyper, 2), START
+    for _ in range(count):
+        force, loss = np.array(exact.gradient(*w)), exact.loss(*w)
+        state, w = interpret(rule, hyper, state, w, force, loss)
+    momenta = state.buffers.get("X", np.zeros(0))
+    return np.array([*w, *momenta, *(v for name, v in state.scalars.items() if name == "U")])
+
+
+def assert_converges(derivation: Derivation) -> None:
+    rule = derivation.rule
+    exact = motion(derivation.hamiltonian, VALUES, derivation.space.coupling)
+    z = exact.at(END, START, VALUES["beta0"])
+    momenta = z[4:] if rule.buffers else z[:0]
+    known = np.array([*z[1:3], *momenta, *(z[0] for s in rule.states if s.name == "U")])
+    coarse, fine = run(rule, exact, 60), run(rule, exact, 120)
+    error = np.abs(fine - known).max()
+    assert error < 0.05
+    assert error < 0.62 * np.abs(coarse - known).max()
+    # The extrapolated value has no first-order error left.
+    assert np.abs(2 * fine - coarse - known).max() < 0.1 * error + 1e-9
+
+
+def check(text: str) -> bool:
+    """Whether the text was derived (True) or refused in good order."""
+    with at_most(LIMIT):
+        derivation = derive(Spec.from_expression(text).replace(with_energy=True))
+        try:
+            derivation.rule  # noqa: B018
+        except SymplecticCodegenError as error:
+            assert str(error)
+            return False
+        assert all(claim.verdict is not Verdict.REFUTED for claim in derivation.claims)
+    assert_converges(derivation)
+    return True
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4, 6, 8, 11, 13, 16, 20, 24, 27])
+def test_a_random_hamiltonian_is_integrated_at_first_order(seed: int) -> None:
+    assert check(hamiltonian_text(seed))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100, 180))
+def test_a_random_hamiltonian_is_integrated_or_refused(seed: int) -> None:
+    check(hamiltonian_text(seed))
+
+
+HARD = {
+    "friction 1/t with a shifted potential": "beta*dot(X, X)/2 + (beta + b)*L + gamma*beta/(1 + t)*U",
+    "periodic friction": "beta*dot(X, X)/2 + beta*L + gamma*beta*sin(t)*U",
+    "time under a root": "beta*(dot(X, X) + t)**(1/2) + beta*L + gamma*beta*U",
+    "error function": "beta*sum(X*erf(X) + exp(-X**2)/2) + beta*L + gamma*beta*U",
+    "loss squared": "beta*dot(X, X)/2 + beta*L**2 + gamma*beta*U",
+}
+
+
+@pytest.mark.parametrize("text", HARD.values(), ids=HARD)
+def test_hard_cases_are_integrated_or_refused_in_time(text: str) -> None:
+    check(text)
+
+
+def test_an_error_function_is_not_refused() -> None:
+    assert check(HARD["error function"])
+
+
+COUPLINGS = ["beta*sinh(X)", "beta**2*X", "X", "beta*X + lam", "beta*asinh(X)"]
+
+
+@pytest.mark.parametrize("coupling", COUPLINGS)
+def test_other_couplings_are_integrated_at_first_order(coupling: str) -> None:
+    text = "dot(Y, Y)/(2*beta) + beta*L + lam*dot(w, w) + gamma*beta*U"
+    with at_most(LIMIT):
+        derivation = derive(Spec.from_expression(text, coupling=coupling))
+        derivation.rule  # noqa: B018
+        assert all(claim.verdict is not Verdict.REFUTED for claim in derivation.claims)
+    assert_converges(derivation)
+
+
+@pytest.mark.parametrize("coupling", ["beta*X + lam", "beta*X + beta"])
+def test_the_energy_of_an_offset_coupling(coupling: str) -> None:
+    text = "dot(Y, Y)/(2*beta) + beta*L + gamma*beta*U"
+    spec = Spec.from_expression(text, coupling=coupling).replace(with_energy=True)
+    assert_converges(derive(spec))
+
+
+def test_a_rule_that_only_multiplies_by_the_loss_asks_for_it() -> None:
+    text = "beta/(2*k)*dot(X, X) + beta*c**2/k*L**2/2 + h*gamma/k*beta*U"
+    spec = Spec.from_toml(
+        f'name = "squared"\nhamiltonian = "{text}"\n'
+        '[reparametrization.lr]\nequals = "tau/h"\n'
+        '[reparametrization.momentum]\nequals = "exp(-gamma*tau)"\n'
+        'default = 0\nbounds = "[0, 0]"\n'
+        '[reparametrization.zeta]\nequals = "c**2/(h*gamma)"\n'
+        'default = 1\nbounds = "[1, 1]"\n'
+    )
+    assert derive(spec).rule.needs_loss
+
+
+# Coefficients in float64: no cancellation, no overflow, at small rates and late times.
+
+
+def coefficients(
+    rule: UpdateRule, hyper: dict[str, float], time: float, numbers: Arithmetic
+) -> dict[str, object]:
+    values = {name: numbers.scalar(value) for name, value in hyper.items()}
+    values |= {s.name: numbers.scalar(time if s.name == "t" else 0.3) for s in rule.states}
+    values["n"] = numbers.scalar(max(1, round(time / hyper.get("tau", 0.01))))
+    values["L"] = numbers.scalar(1.7)
+    for assign in rule.prologue:
+        values[assign.name] = evaluate(assign.expr, values, numbers)
+    return {assign.name: values[assign.name] for assign in rule.prologue}
+
+
+def worst_error(text: str, rate: float, time: float) -> float:
+    """The largest relative error of a coefficient."""
+    rule = derive(text).rule
+    hyper = {p.name: {"tau": 0.01, "gamma": rate}.get(p.name, VALUES.get(p.name, 0.4))
+             for p in rule.parameters}
+    found = coefficients(rule, hyper, time, FLOAT64)
+    known = coefficients(rule, hyper, time, MPMATH)
+    worst = 0.0
+    for name, value in known.items():
+        error = abs(float(found[name]) - value) / abs(value) if value != 0 else 0.0  # type: ignore
+        worst = max(worst, float(error)) if error == error else float("inf")
+    return worst
+
+
+ACCURATE = [
+    ("beta*L", "gamma*beta*U"),
+    ("L", "gamma*beta*U"),
+    ("(beta + b)*L", "gamma*(beta + b)*U"),
+    ("beta*L", "gamma*(beta + b)*U"),
+    ("beta*L", "gamma*beta**(2/3)*U"),
+    ("beta*L", "gamma*U"),
+    ("sqrt(beta)*L", "gamma*beta**2*U"),
+    ("beta*(1 + t)*L", "gamma*beta*U"),
+    ("beta*(1 + t)*L", "-gamma*beta*U"),
+]
+
+
+@pytest.mark.parametrize("rate", [1e-10, 1e-5, 1e-1])
+@pytest.mark.parametrize("parts", ACCURATE, ids=" + ".join)
+def test_coefficients_do_not_cancel_at_small_rates(parts: tuple[str, str], rate: float) -> None:
+    text = f"beta*dot(X, X)/2 + {parts[0]} + {parts[1]}".replace("+ -", "- ")
+    assert worst_error(text, rate, 1.0) < 1e-11
+
+
+@pytest.mark.parametrize("parts", ACCURATE[:5], ids=" + ".join)
+def test_coefficients_do_not_overflow_late(parts: tuple[str, str]) -> None:
+    # gamma t = 1000: after 10^5 steps of 0.01 at gamma = 1, not an unusual run.
+    text = f"beta*dot(X, X)/2 + {parts[0]} + {parts[1]}"
+    assert worst_error(text, 1.0, 1000.0) < 1e-10
+
+
+def test_the_generator_covers_every_part() -> None:
+    texts = [hamiltonian_text(seed) for seed in range(400)]
+    assert all(any(part in text for text in texts) for part in (*POTENTIAL, *THERMAL[1:14]))
