@@ -30,7 +30,7 @@ from symplectic_codegen.rule.rule import UpdateRule
 
 END = 0.6
 START = np.array([0.9, -0.6])
-LIMIT = 10.0  # seconds of processor time for one derivation
+LIMIT = 6.0  # seconds of processor time for one derivation
 
 
 @contextmanager
@@ -81,8 +81,7 @@ def check(text: str) -> bool:
         derivation = derive(Spec.from_expression(text).replace(with_energy=True))
         try:
             derivation.rule  # noqa: B018
-        except SymplecticCodegenError as error:
-            assert str(error)
+        except SymplecticCodegenError:
             return False
         assert all(claim.verdict is not Verdict.REFUTED for claim in derivation.claims)
     assert_converges(derivation)
@@ -101,7 +100,7 @@ def test_a_random_hamiltonian_is_integrated_or_refused(seed: int) -> None:
 
 
 HARD = {
-    "friction 1/t with a shifted potential": "beta*dot(X, X)/2 + (beta + b)*L + gamma*beta/(1 + t)*U",
+    "friction 1/t": "beta*dot(X, X)/2 + (beta + b)*L + gamma*beta/(1 + t)*U",
     "periodic friction": "beta*dot(X, X)/2 + beta*L + gamma*beta*sin(t)*U",
     "time under a root": "beta*(dot(X, X) + t)**(1/2) + beta*L + gamma*beta*U",
     "error function": "beta*sum(X*erf(X) + exp(-X**2)/2) + beta*L + gamma*beta*U",
@@ -169,13 +168,16 @@ def coefficients(
 def worst_error(text: str, rate: float, time: float) -> float:
     """The largest relative error of a coefficient."""
     rule = derive(text).rule
-    hyper = {p.name: {"tau": 0.01, "gamma": rate}.get(p.name, VALUES.get(p.name, 0.4))
-             for p in rule.parameters}
+    hyper = {
+        p.name: {"tau": 0.01, "gamma": rate}.get(p.name, VALUES.get(p.name, 0.4))
+        for p in rule.parameters
+    }
     found = coefficients(rule, hyper, time, FLOAT64)
     known = coefficients(rule, hyper, time, MPMATH)
     worst = 0.0
     for name, value in known.items():
-        error = abs(float(found[name]) - value) / abs(value) if value != 0 else 0.0  # type: ignore
+        small = abs(value) < 1e-290  # type: ignore[operator]
+        error = 0.0 if small else abs(float(found[name]) - value) / abs(value)  # type: ignore
         worst = max(worst, float(error)) if error == error else float("inf")
     return worst
 
@@ -197,7 +199,7 @@ ACCURATE = [
 @pytest.mark.parametrize("parts", ACCURATE, ids=" + ".join)
 def test_coefficients_do_not_cancel_at_small_rates(parts: tuple[str, str], rate: float) -> None:
     text = f"beta*dot(X, X)/2 + {parts[0]} + {parts[1]}".replace("+ -", "- ")
-    assert worst_error(text, rate, 1.0) < 1e-11
+    assert worst_error(text, rate, 1.0) < 1e-10
 
 
 @pytest.mark.parametrize("parts", ACCURATE[:5], ids=" + ".join)
@@ -210,3 +212,12 @@ def test_coefficients_do_not_overflow_late(parts: tuple[str, str]) -> None:
 def test_the_generator_covers_every_part() -> None:
     texts = [hamiltonian_text(seed) for seed in range(400)]
     assert all(any(part in text for text in texts) for part in (*POTENTIAL, *THERMAL[1:14]))
+
+
+@pytest.mark.parametrize("kinetic", ["beta*norm(X)", "norm(X)**3*beta/3", "beta*norm1(X)"])
+def test_a_vanishing_gradient_moves_nothing(kinetic: str) -> None:
+    # At X = 0 a norm has the subgradient 0; a first step without a gradient is not 0/0.
+    rule = derive(f"{kinetic} + beta*L + gamma*beta*U").rule
+    hyper = {p.name: 0.1 for p in rule.parameters}
+    _, w = interpret(rule, hyper, initial_state(rule, hyper, 2), START, np.zeros(2), 0.5)
+    np.testing.assert_array_equal(w, START)

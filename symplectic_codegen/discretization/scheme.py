@@ -55,26 +55,38 @@ class Scheme:
     @property
     def flows(self) -> tuple[Flow, ...]:
         """The flows of the composition, in order, from the start of the step."""
-        return self._flows(self.integrator.composition, sp.S.Zero)
+        return self._flows(self.integrator.composition, ())
 
     @property
     def program(self) -> tuple[Flow, ...]:
         """The flows as they are run: one gradient, read first, at the stored weights."""
         program = one_gradient_program(self.integrator.composition)
-        return self._flows(program.pieces, program.offset)
+        return self._flows(program.pieces, program.before)
 
     @property
     def offset(self) -> sp.Rational:
         """How far into the step, for beta, the program begins."""
         return one_gradient_program(self.integrator.composition).offset
 
-    def _flows(self, pieces: Iterable[Piece], offset: sp.Rational) -> tuple[Flow, ...]:
+    def _flows(self, pieces: Iterable[Piece], before: Iterable[Piece]) -> tuple[Flow, ...]:
+        """The flows of `pieces`, each over the part of the step that its own kind has reached.
+
+        What moves beta (A and C) shares one clock; every other piece has its own.
+        """
+        reached: dict[str, sp.Rational] = {}
+
+        def take(piece: Piece) -> sp.Rational:
+            kind = CLOCKS if piece.letter in CLOCKS else piece.letter
+            start = reached.get(kind, sp.S.Zero)
+            reached[kind] = start + piece.part
+            return start
+
+        for piece in before:
+            take(piece)
         result: list[Flow] = []
         for piece in pieces:
-            for flow in self.pieces.get(piece.letter, ()):
-                result.append(flow.over(piece.part, offset))
-            if piece.letter in CLOCKS:
-                offset += piece.part
+            start = take(piece)
+            result += [f.over(piece.part, start) for f in self.pieces.get(piece.letter, ())]
         return tuple(result)
 
     @cached_property

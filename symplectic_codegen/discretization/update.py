@@ -37,6 +37,7 @@ from symplectic_codegen.algebra.vector import is_scalar, outer_totals
 from symplectic_codegen.discretization.flows import Flow
 from symplectic_codegen.discretization.scheme import Scheme
 from symplectic_codegen.errors import NotSeparableError
+from symplectic_codegen.mechanics.temperature import Temperature
 
 STEP_NUMBER = sp.Symbol("n", positive=True, integer=True)  # 1 in the first step
 
@@ -145,7 +146,7 @@ def update_equations(
         tuple(c for c in coefficients if c.symbol not in numbers),
         tuple(Assignment(a.target, a.expr.xreplace(numbers)) for a in assignments),
         ticks,
-        _domain(profile, parameters),
+        _domain(scheme.temperature, profile, parameters),
     )
 
 
@@ -344,10 +345,20 @@ def _with(raw: list[Coefficient], exprs: list[sp.Expr]) -> tuple[Coefficient, ..
 
 
 def _domain(
-    profile: sp.Expr, parameters: Callable[[sp.Expr], sp.Expr]
+    temperature: Temperature, profile: sp.Expr, parameters: Callable[[sp.Expr], sp.Expr]
 ) -> tuple[tuple[sp.Expr, str], ...]:
-    """Conditions for beta(t) to exist up to the end of the step."""
+    """Conditions for beta(t) to exist, and to be positive, up to the end of the step."""
     conditions = []
+    # A beta that never falls stays positive; of any other profile the sign is watched.
+    if not temperature.rate.is_nonnegative and not profile.is_positive:
+        end = parameters(sp.expand(profile.subs(t, START + tau)))
+        conditions.append(
+            (
+                end,
+                "this step would end where the thermal parameter is not positive: "
+                f"beta(t) = {to_ascii(profile)}",
+            )
+        )
     for power in sorted(profile.atoms(sp.Pow, sp.log), key=sp.default_sort_key):
         base = power.base if power.is_Pow else power.args[0]
         singular = power.func is sp.log or not (power.exp.is_integer and power.exp.is_positive)

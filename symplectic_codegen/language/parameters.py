@@ -94,7 +94,7 @@ def standard_hyperparameters() -> MappingProxyType[str, Hyperparameter]:
         Hyperparameter(symbols.h.name, one, positive, "unit of action"),
         Hyperparameter(symbols.k.name, one, positive, "unit of information"),
         Hyperparameter(symbols.c.name, one, positive, "c**2 is a unit of energy squared"),
-        Hyperparameter(symbols.beta0.name, one, Bounds(), "thermal parameter at the start"),
+        Hyperparameter(symbols.beta0.name, one, positive, "thermal parameter at the start"),
     )
     return MappingProxyType({row.name: row for row in rows})
 

@@ -195,6 +195,11 @@ def _log1prel(x: Value) -> Value:
     return np.where(x == 0, 1.0, np.where(np.isposinf(x), 0.0, np.log1p(x) / divisor))[()]
 
 
+def _powm1(x: Value, y: Value) -> Value:
+    positive = np.where(x > 0, x, 1.0)
+    return np.where(x > 0, np.expm1(y * np.log(positive)), np.power(x, y) - 1)[()]
+
+
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 
 _NUMPY: dict[Op, Callable[..., Value]] = {
@@ -209,6 +214,7 @@ _NUMPY: dict[Op, Callable[..., Value]] = {
     Op.LOG: np.log,
     Op.EXPM1: np.expm1,
     Op.LOG1P: np.log1p,
+    Op.POWM1: _powm1,
     Op.EXPREL: _exprel,
     Op.LOG1PREL: _log1prel,
     Op.HYPOT: np.hypot,
@@ -351,6 +357,7 @@ def _mpmath(digits: int) -> Elementwise:
         Op.LOG: mp.log,
         Op.EXPM1: mp.expm1,
         Op.LOG1P: mp.log1p,
+        Op.POWM1: lambda x, y: mp.powm1(x, y) if x != 0 else x**y - 1,
         Op.EXPREL: exprel,
         Op.LOG1PREL: log1prel,
         Op.HYPOT: mp.hypot,
@@ -469,6 +476,12 @@ class RoundingBounds:
         # pow: the exponent's error counts as often as the base has logarithms
         log = np.where(b > 0, np.abs(np.log(np.abs(x))), 0.0)
         own = np.where(a > 0, np.abs(y) * a / np.abs(x), 0.0)
+        if op is Op.POWM1:
+            # expm1(z) with z = y log x: z carries its rounding errors, in proportion to |z| e^z.
+            power = np.abs(value + 1)
+            z = np.abs(np.where(x > 0, y * np.log(np.where(x > 0, x, 1.0)), 0.0))
+            inner = own + log * b + 4 * self.ulps * self.unit * z
+            return self._rounded(value, power * inner, self.ulps)
         return self._rounded(value, np.abs(value) * (own + log * b), self.ulps)
 
     def total(self, values: Bounded, size: int) -> Bounded:

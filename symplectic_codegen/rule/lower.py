@@ -39,6 +39,7 @@ from symplectic_codegen.rule.stable import (
     Hypot,
     Log1p,
     Log1prel,
+    Powm1,
     stabilize,
 )
 
@@ -63,6 +64,7 @@ _FUNCTIONS: dict[type[sp.Basic], Op] = {
     Log1p: Op.LOG1P,
     Exprel: Op.EXPREL,
     Log1prel: Op.LOG1PREL,
+    Powm1: Op.POWM1,
     Hypot: Op.HYPOT,
 }
 
@@ -114,7 +116,10 @@ def _reading_rank(e: sp.Expr) -> tuple[bool, int, int, str]:
 
 
 def _freeze_sum(expr: sp.Expr) -> Expr:
-    terms = _ordered(expr.args)
+    # A whole number first, with the constants: n - 1 + offset is exact in its first step.
+    terms = sorted(_ordered(expr.args), key=lambda e: not (e.is_integer and not e.is_number))
+    if terms[0].is_integer and not terms[0].is_number:
+        terms[1:] = sorted(terms[1:], key=lambda e: not e.is_number)
     # A positive term first, so that nothing starts with a minus sign that could be a subtraction.
     terms.sort(key=lambda e: _is_negated(e))
     result = freeze(terms[0])

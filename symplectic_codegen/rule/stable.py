@@ -59,6 +59,16 @@ class Log1prel(_Inert):
         return sp.log(1 + self.args[0]) / self.args[0]
 
 
+class Powm1(sp.Function):
+    """x**y - 1 for x >= 0 without cancellation for x near 1."""
+
+    nargs = 2
+    is_real = True
+
+    def definition(self) -> sp.Expr:
+        return self.args[0] ** self.args[1] - 1
+
+
 class Hypot(sp.Function):
     """sqrt(x**2 + y**2) without overflow."""
 
@@ -71,7 +81,7 @@ class Hypot(sp.Function):
 
 def expand_definitions(expr: sp.Expr) -> sp.Expr:
     """`expr` in elementary functions."""
-    return expr.replace(lambda e: isinstance(e, _Inert | Hypot), lambda e: e.definition())
+    return expr.replace(lambda e: isinstance(e, _Inert | Powm1 | Hypot), lambda e: e.definition())
 
 
 @dataclass(frozen=True)
@@ -122,6 +132,28 @@ def _exponential(term: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
 
 def _is_larger(a: sp.Expr, b: sp.Expr) -> bool:
     return bool(sp.expand(a - b).is_nonnegative)
+
+
+def _difference_of_like_powers(e: sp.Expr) -> sp.Expr | None:
+    """x**p - x**q -> x**q powm1(x, p - q), where an exponent is not a number."""
+    if not e.is_Add or len(e.args) != 2:
+        return None
+    (c1, x1, p1), (c2, x2, p2) = (_symbol_power(term) for term in e.args)
+    base = x1 if x1 != 1 else x2
+    if {x1, x2} - {base, sp.S.One} or base == 1 or c1 + c2 != 0 or (p1 - p2).is_number:
+        return None
+    # The exponent that is a number outside: x**1 for mu - mu**n, x**0 for 1 - mu**n.
+    (c, outer), inner = ((c1, p1), p2) if p1.is_number else ((c2, p2), p1)
+    return -c * base**outer * Powm1(base, sp.expand(inner - outer))
+
+
+def _symbol_power(term: sp.Expr) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
+    """A term as (coefficient, positive symbol, exponent); the symbol is 1 if there is none."""
+    coefficient, rest = term.as_coeff_Mul()
+    base, exponent = rest.as_base_exp()
+    if base.is_Symbol and base.is_positive and not base.is_integer:
+        return coefficient, base, exponent
+    return term, sp.S.One, sp.S.Zero
 
 
 def _difference_of_powers(e: sp.Expr) -> sp.Expr | None:
@@ -273,6 +305,12 @@ SCALAR_REWRITES: tuple[Rewrite, ...] = (
         (sp.exp(_x) - sp.exp(_y), -sp.exp(_x) * Expm1(_y - _x)),
         _difference_of_exponentials,
         "no cancellation for close exponents, no overflow where the larger one cancels",
+    ),
+    Rewrite(
+        "difference of like powers",
+        (_x**_p - _x**_y, _x**_y * Powm1(_x, _p - _y)),
+        _difference_of_like_powers,
+        "no cancellation in the first steps of a slow average",
     ),
     Rewrite(
         "difference of powers",

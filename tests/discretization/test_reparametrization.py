@@ -33,9 +33,7 @@ SOLVABLE = {
 }
 
 
-def solve(
-    definitions: list[tuple[sp.Symbol, sp.Expr]], required: list[sp.Symbol]
-) -> ParameterMap:
+def solve(definitions: list[tuple[sp.Symbol, sp.Expr]], required: list[sp.Symbol]) -> ParameterMap:
     return solve_parameters(definitions, required, [c, h, k])
 
 

@@ -155,9 +155,7 @@ def test_coefficients_do_not_take_the_names_of_hyperparameters() -> None:
         swapped = [
             (z, e.xreplace({sp.Symbol(name, positive=True): gamma})) for z, e in steps(update)
         ]
-        assert all(
-            same(e, value(derive(text).update, z)) for z, e in swapped
-        )
+        assert all(same(e, value(derive(text).update, z)) for z, e in swapped)
 
 
 CLOCKS = {

@@ -49,7 +49,7 @@ def test_the_pieces_add_up_and_depend_on_the_right_things(H: sp.Expr) -> None:
 @pytest.mark.parametrize(
     ("term", "words"),
     [
-        (gamma * beta * Total(X * w), "couples the weights w and the momenta X"),
+        (gamma * beta * Total(X**2 * w), "couples the weights w and the momenta X"),
         (U * Total(X**2), "couples the momenta X and the energy U"),
         (U * L, "couples the weights w and the energy U"),
         (U * Total(w * X), "couples the weights w and the momenta X and the energy U"),
@@ -66,6 +66,13 @@ def test_obstructions_are_named_with_their_reason(term: sp.Expr, words: str) -> 
     assert sp.expand(obstruction.term - term) == 0
     assert words in obstruction.reason
     # What has a piece keeps it.
+    assert (pieces.kinetic, pieces.potential, pieces.thermal) == (T, V, E)
+
+
+def test_a_dilation_is_a_piece_of_its_own() -> None:
+    pieces = separate(T + V + E + gamma * beta * Total(X * w))
+    assert pieces.is_complete
+    assert pieces.dilation == gamma
     assert (pieces.kinetic, pieces.potential, pieces.thermal) == (T, V, E)
 
 

@@ -117,7 +117,7 @@ def test_a_law_without_a_verified_solution_says_so(name: str) -> None:
         (gamma * beta * sp.sin(U), "depends on U"),
         (gamma * beta * Total(X**2), "depends on the weights or momenta"),
         (gamma * Total(w**2), "depends on the weights or momenta"),
-        (gamma * beta + t, "no closed form"),
+        (gamma * beta**2 + t, "no closed form"),
         (gamma * beta * sp.sin(beta), "no closed form"),
     ],
 )

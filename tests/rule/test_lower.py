@@ -48,15 +48,17 @@ EXPRESSIONS = [
     x - y / sp.sqrt(1 + x), -x, -x * y / 3, -(x + y), x**-2, x ** sp.Rational(-3, 2), 2 / (3 * x),
     (x + y) ** 3, x**y, x**-y, sp.exp(-x) / y, sp.E * x, sp.E**2 + y, 1 / sp.sqrt(x), sp.S.Half,
     sp.Min(x, y, z), sp.Max(z, sp.Min(x, y)), x - y - z, x - (y - z), x / (y / (1 + x)), -1 / x,
-    sp.Rational(-7, 3) * x * z, -x - y - z, sp.sqrt(2) * x, 2**x, (-z) ** 3, z**2, sp.exp(z**2) ** z,
-    x * (1 - y) * (z - 1), -(1 - y) / (z - 2),
+    sp.Rational(-7, 3) * x * z, -x - y - z, sp.sqrt(2) * x, 2**x, (-z) ** 3, z**2,
+    sp.exp(z**2) ** z, x * (1 - y) * (z - 1), -(1 - y) / (z - 2),
 ]  # fmt: skip
 
 
 def agree(expr: sp.Expr) -> None:
     values = {name: MPMATH.scalar(v) for name, v in VALUES.items()}
-    point = {s: sp.Rational(VALUES[s.name].numerator, VALUES[s.name].denominator)
-             for s in expr.free_symbols}
+    point = {
+        s: sp.Rational(VALUES[s.name].numerator, VALUES[s.name].denominator)
+        for s in expr.free_symbols
+    }
     found = sp.Float(str(evaluate(freeze(expr), values, MPMATH)), 45)
     known = sp.N(expr.xreplace(point), 45)
     assert abs(found - known) <= sp.Float("1e-43") * (1 + abs(known)), freeze(expr)
@@ -159,9 +161,7 @@ def test_sums_are_taken_where_they_stand() -> None:
 
 
 def test_the_energy_reads_the_momenta_before_and_after() -> None:
-    rule = lowered(
-        equations((U, U / 2 + Total(X)), (X, X + G), (U, U + Total(X**2)), (w, w - X))
-    )
+    rule = lowered(equations((U, U / 2 + Total(X)), (X, X + G), (U, U + Total(X**2)), (w, w - X)))
     state = replace(
         initial_state(rule, {}, 2, EXACT),
         buffers={"X": (Fraction(3), Fraction(5))},
@@ -197,7 +197,9 @@ RULE = UpdateRule(
             scalars=(Assign("rate", Ref("lr")),),
             elements=(
                 Assign("X_new", Call(Op.ADD, (Ref("X"), Ref("G")))),
-                Assign("w_new", Call(Op.SUB, (Ref("w"), Call(Op.MUL, (Ref("rate"), Ref("X_new")))))),
+                Assign(
+                    "w_new", Call(Op.SUB, (Ref("w"), Call(Op.MUL, (Ref("rate"), Ref("X_new")))))
+                ),
             ),
             stores=(Store("X", "X_new"), Store("w", "w_new")),
             reductions=(Reduction("sum", Ref("X_new")),),

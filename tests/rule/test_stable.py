@@ -30,7 +30,7 @@ r = sp.Symbol("r", real=True)
 n = sp.Symbol("n", positive=True, integer=True)
 
 
-@pytest.mark.parametrize("rewrite", (*SCALAR_REWRITES, *ELEMENT_REWRITES), ids=lambda r: r.name)
+@pytest.mark.parametrize("rewrite", [*SCALAR_REWRITES, *ELEMENT_REWRITES], ids=lambda r: r.name)
 def test_the_identity_behind_each_rewrite(rewrite: Rewrite) -> None:
     left, right = (expand_definitions(side) for side in rewrite.identity)
     difference = sp.expand_log(sp.powsimp(sp.expand(left - right)), force=True)
