@@ -58,8 +58,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "c3071a7efba69c2513e1d58cd318a37d2cb41768109a5d13130871c3e92df617",
-    "body_sha256": "a8b06683419934e3656b98b4e21aa8d825a53749db3f94e9700338fbc1d6b8ac",
+    "spec_sha256": "c25bb9909d14a7da2cbd02ca78520544c9c6c4eb4bec860e50b1c21d5b0618e4",
+    "body_sha256": "531cc59b9f29c10460dc9c21ed8de58bcb946def9d9d503842cf8e05b6fb7339",
     "command": "symplectic-codegen generate --catalog accumulation --target numba",
     "spec": {
         "format": 1,

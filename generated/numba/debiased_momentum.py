@@ -60,7 +60,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "02940393fd091ce64004727c1354819c2c90a6d233da455550c0f67dc8d14dbb",
-    "body_sha256": "b98aaa4012a9894974eae90ee68f427f116b87578fd2f8c23407950f45095108",
+    "body_sha256": "aff3b220962aecc5d39ccf89075b802c72f11c27df0b6d3d9e465e9ce62f0271",
     "command": "symplectic-codegen generate --catalog debiased_momentum --target numba",
     "spec": {
         "format": 1,
@@ -131,6 +131,13 @@ _PARALLEL_FROM = 65536
 _PROCESS = os.getpid()
 
 
+def _powm1(x, y):
+    """x**y - 1 for x >= 0, elementwise, without cancellation for x near 1."""
+    x, y = np.asarray(x), np.asarray(y)
+    positive = np.where(x > 0, x, x.dtype.type(1))
+    return np.where(x > 0, np.expm1(y * np.log(positive)), np.power(x, y) - 1)[()]
+
+
 @intrinsic
 def _pointer(typing_context, address, like):
     """An address as a pointer to elements of the dtype of `like`."""
@@ -175,7 +182,7 @@ def update(w, G, X, lr, decay, impulse):
         G: its gradient.
         X: energy moments; changed in place.
         lr: learning rate.
-        decay: β(t−τ)/β(t): what cooling leaves of the momenta.
+        decay: beta(t-tau)/beta(t): what cooling leaves of the momenta.
         impulse: impulse of the loss gradient: time average of the thermal mass over the step.
 
     Arrays are 1-D, contiguous, of one size and dtype; scalars are of this dtype.
@@ -305,11 +312,11 @@ class DebiasedMomentum:
             zeta = np.float64(self.zeta)
             n = np.float64(self._steps + 1)
             groups = self._groups(gradients)
-            common = momentum**n
-            # β(t−τ)/β(t): what cooling leaves of the momenta
-            decay = (momentum - common) / (1.0 - common)
+            common = _powm1(momentum, n)
+            # beta(t-tau)/beta(t): what cooling leaves of the momenta
+            decay = momentum * _powm1(momentum, n - 1.0) / common
             # impulse of the loss gradient: time average of the thermal mass over the step
-            impulse = zeta * (1.0 - momentum) / (1.0 - common)
+            impulse = -zeta * (1.0 - momentum) / common
             for group in groups:
                 real = group.like.dtype.type
                 scalars = (real(lr), real(decay), real(impulse))

@@ -15,7 +15,7 @@ Hyperparameters:
     momentum: what one step leaves of the momenta. In (0, 1]; default 0.9.
     zeta: weight of the gradient average. In [0, inf); default 1.0.
     k: unit of information. In (0, inf); default 1.0.
-    beta0: thermal parameter at the start. In [0, inf); default 1.0.
+    beta0: thermal parameter at the start. In (0, inf); default 1.0.
 
 State:
     X: energy moments.
@@ -62,8 +62,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "cdc09be921368f3dd1c566b4c2ec494f8269465ec3cb68ecfc6dae6e6c3dea97",
-    "body_sha256": "7a0a323fe4db09c27df352c9fe0c5da93ceff10207540562fec3534b3a46e8ba",
+    "spec_sha256": "248fdd1abb904d1a6e5a4e53c1b673d581812f9ee9b07d363b195ff89803cde6",
+    "body_sha256": "6fcd301bb1a185308129b8dd36f0383bdb66a874e85d170d10d0a3da3f65b7ed",
     "command": "symplectic-codegen generate --catalog fading_weight_decay --target numba",
     "spec": {
         "format": 1,
@@ -107,7 +107,7 @@ _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "momentum": ("(0, 1]", lambda x: 0.0 < x <= 1.0),
     "zeta": ("[0, inf)", lambda x: x >= 0.0),
     "k": ("(0, inf)", lambda x: x > 0.0),
-    "beta0": ("[0, inf)", lambda x: x >= 0.0),
+    "beta0": ("(0, inf)", lambda x: x > 0.0),
 }
 
 # NaN and infinity keep their meaning: of the fast-math flags only these two.

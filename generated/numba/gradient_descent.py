@@ -55,8 +55,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "8ac8cfbd29b5e972fd6139622e4f54330c460b4286c7841a2ad2847bbb34d4b3",
-    "body_sha256": "6ac13f127948dcb48ad3b595752cd1a0d3653d86a9d46d842cd1c350279bbce7",
+    "spec_sha256": "cc1bef7abcc8b5c91974c3ddf90c0f984ed52702f47a2c339b716d51398cdaa5",
+    "body_sha256": "e5401f7303c25d0dd67e7ed9a8737ba9ee166069c09eeb6ce124b10503a38f44",
     "command": "symplectic-codegen generate --catalog gradient_descent --target numba",
     "spec": {
         "format": 1,

@@ -59,8 +59,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "db734ab0ce8af6b3dac23ab903e7aa230bf4b9fe16d8ef7b0cc70bb745bf0d8b",
-    "body_sha256": "6f8963ef8912bff47614517419fec4b423044df7531c634ddde12509dec03dc8",
+    "spec_sha256": "11e881dae3c0bafe303f7a1652bd3dfec1728f5787d980077f01733c53297c9d",
+    "body_sha256": "08004642bcc9d603a14190e43d83a036afc4f9bc3dd88f1b70742b32fa2f34d2",
     "command": "symplectic-codegen generate --catalog heavy_ball --target numba",
     "spec": {
         "format": 1,

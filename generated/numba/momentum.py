@@ -59,8 +59,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "195a7802e2a50ec729915596aad7bc1324c26c2093c060ef1a671b55d5272a7d",
-    "body_sha256": "9c5d2aeef82defcc21757b3bba02803e7f8c71c1471d299ae739259fde14fbd6",
+    "spec_sha256": "7122404775c8c0db093b3541e7d5dc162d4c0ec8dc7a29c9bb7a8a95fab7c1ff",
+    "body_sha256": "6a98be2db6c5e43f4812f25a92502a82b6658a53f55e41c367debd3299a6a3a8",
     "command": "symplectic-codegen generate --catalog momentum --target numba",
     "spec": {
         "format": 1,

@@ -60,8 +60,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "cec46927bbcd7429cf6916de940aa5c478360cd440771243bdacaf325dae1fae",
-    "body_sha256": "9617c3b65113658e349e1b0712ff8960b9e3c6522f37651d99bc6fa23be69b5d",
+    "spec_sha256": "71bbc12b1851074bea816304e143efc2a597694dc592d8ea3d9915d7ede6ad81",
+    "body_sha256": "da7d8165aaa397178e557d33edd155073ff098d90578900a770353a2c0d8ce27",
     "command": "symplectic-codegen generate --catalog nesterov_flow --target numba",
     "spec": {
         "format": 1,
@@ -168,7 +168,7 @@ def update(w, G, X, lr, decay, impulse):
         G: its gradient.
         X: energy moments; changed in place.
         lr: learning rate.
-        decay: β(t−τ)/β(t): what cooling leaves of the momenta.
+        decay: beta(t-tau)/beta(t): what cooling leaves of the momenta.
         impulse: impulse of the loss gradient: time average of the thermal mass over the step.
 
     Arrays are 1-D, contiguous, of one size and dtype; scalars are of this dtype.
@@ -298,7 +298,7 @@ class NesterovFlow:
             zeta = np.float64(self.zeta)
             n = np.float64(self._steps + 1)
             groups = self._groups(gradients)
-            # β(t−τ)/β(t): what cooling leaves of the momenta
+            # beta(t-tau)/beta(t): what cooling leaves of the momenta
             decay = (n + offset_ - 1.0) ** 3 / (n + offset_) ** 3
             # impulse of the loss gradient: time average of the thermal mass over the step
             part_2 = (n + offset_ - 1.0) ** 3 + (n + offset_) ** 3

@@ -15,7 +15,7 @@ Hyperparameters:
     h: unit of action. In (0, inf); default 1.0.
     k: unit of information. In (0, inf); default 1.0.
     c: c**2 is a unit of energy squared. In (0, inf); default 1.0.
-    beta0: thermal parameter at the start. In [0, inf); default 1.0.
+    beta0: thermal parameter at the start. In (0, inf); default 1.0.
 
 State:
     X: energy moments.
@@ -63,8 +63,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "b3a058373e2d01e589d7a42dcd6a5e842f6b3cc4bb39f02cdc8071ea79eb2469",
-    "body_sha256": "89d0b3e3765e2376fd9786df8bf642b47b0885ab3edd85b0db35c16ec709edb5",
+    "spec_sha256": "8eaaf84f3fcfc465b4d69a54b2d682c2a07fe8e072183f8dc40af9b2383a7e94",
+    "body_sha256": "0e226149125d3ca79284dc7c6581df42f421a03adbb5dc20517e3a9d3f81a0ac",
     "command": "symplectic-codegen generate --catalog relativistic --target numba",
     "spec": {
         "format": 1,
@@ -92,7 +92,7 @@ _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "h": ("(0, inf)", lambda x: x > 0.0),
     "k": ("(0, inf)", lambda x: x > 0.0),
     "c": ("(0, inf)", lambda x: x > 0.0),
-    "beta0": ("[0, inf)", lambda x: x >= 0.0),
+    "beta0": ("(0, inf)", lambda x: x > 0.0),
 }
 
 # NaN and infinity keep their meaning: of the fast-math flags only these two.
@@ -166,7 +166,7 @@ def stage_1(G, X, decay, impulse):
     Args:
         G: its gradient.
         X: energy moments; changed in place.
-        decay: β(t−τ)/β(t): what cooling leaves of the momenta.
+        decay: beta(t-tau)/beta(t): what cooling leaves of the momenta.
         impulse: impulse of the loss gradient: time average of the thermal mass over the step.
 
     Arrays are 1-D, contiguous, of one size and dtype; scalars are of this dtype.
@@ -379,7 +379,7 @@ class Relativistic:
             beta0 = np.float64(self.beta0)
             t = np.float64(self._scalars["t"])
             groups = self._groups(gradients)
-            # β(t−τ)/β(t): what cooling leaves of the momenta
+            # beta(t-tau)/beta(t): what cooling leaves of the momenta
             decay = np.exp(-gamma * tau)
             # impulse of the loss gradient: time average of the thermal mass over the step
             impulse = c**2 * tau * _exprel(-gamma * tau) / h

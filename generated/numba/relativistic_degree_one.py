@@ -60,8 +60,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "c6c450c84142fb38c40ce7950c8ee6dc30076958c9ab204833bc0a0ef24e7e0f",
-    "body_sha256": "bf1dd832721731034c0a57097743efd159e9749abd7a1c52a008f1424bb604ba",
+    "spec_sha256": "d287333ee75fa10ffb3b3f85d899af0905f7b632939eb73a57095bbeafb4a6b5",
+    "body_sha256": "694d0d1d839fca00f7358f60fa274bee1f3cbec8ddf52e46a084cb144a39a044",
     "command": "symplectic-codegen generate --catalog relativistic_degree_one --target numba",
     "spec": {
         "format": 1,

@@ -60,8 +60,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "aa8ae03610f5e84e590135c058d7f49984251fd4b89bc8f081dac09fa7e74b54",
-    "body_sha256": "7ff57eaef0d3e9903717ed114b452da502436797943ee38118a62a4c773016e0",
+    "spec_sha256": "f58c99e77845eecd15c10468a434dbe3b506aa03f3bcae1c8c176c9828c37562",
+    "body_sha256": "74c764410758c73632f4eea13c16d3b01ea6446224309ece942eca270ec475bb",
     "command": "symplectic-codegen generate --catalog weight_decay --target numba",
     "spec": {
         "format": 1,

@@ -55,8 +55,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "c3071a7efba69c2513e1d58cd318a37d2cb41768109a5d13130871c3e92df617",
-    "body_sha256": "0a6a17ba1cb6f0f19ae44054e499c57af20bdedb1c20eebd8ea44d7d2955ef47",
+    "spec_sha256": "c25bb9909d14a7da2cbd02ca78520544c9c6c4eb4bec860e50b1c21d5b0618e4",
+    "body_sha256": "e77b7b8d2d67cf21ba94e1327cdd0b1d7d62b738db52cb51f4c237f7a9355528",
     "command": "symplectic-codegen generate --catalog accumulation --target numpy",
     "spec": {
         "format": 1,

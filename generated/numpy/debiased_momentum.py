@@ -57,7 +57,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "02940393fd091ce64004727c1354819c2c90a6d233da455550c0f67dc8d14dbb",
-    "body_sha256": "c65056eba40635f17365c2049b9b5da212570cf7ff343fd3578a8c4dfc959ec4",
+    "body_sha256": "8339f25eaff1223d041a22ac06940162fbc649598f99a5917b20b09e2bccc5bd",
     "command": "symplectic-codegen generate --catalog debiased_momentum --target numpy",
     "spec": {
         "format": 1,
@@ -116,6 +116,13 @@ _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
 }
 
 
+def _powm1(x, y):
+    """x**y - 1 for x >= 0, elementwise, without cancellation for x near 1."""
+    x, y = np.asarray(x), np.asarray(y)
+    positive = np.where(x > 0, x, x.dtype.type(1))
+    return np.where(x > 0, np.expm1(y * np.log(positive)), np.power(x, y) - 1)[()]
+
+
 def update(
     w: np.ndarray,
     G: np.ndarray,
@@ -131,7 +138,7 @@ def update(
         G: its gradient.
         X: energy moments; changed in place.
         lr: learning rate.
-        decay: β(t−τ)/β(t): what cooling leaves of the momenta.
+        decay: beta(t-tau)/beta(t): what cooling leaves of the momenta.
         impulse: impulse of the loss gradient: time average of the thermal mass over the step.
 
     Arrays have one shape (not 0-d) and one dtype; scalars are of this dtype.
@@ -191,11 +198,11 @@ class DebiasedMomentum:
             zeta = np.float64(self.zeta)
             n = np.float64(self._steps + 1)
             tensors = self._tensors(gradients)
-            common = momentum**n
-            # β(t−τ)/β(t): what cooling leaves of the momenta
-            decay = (momentum - common) / (1.0 - common)
+            common = _powm1(momentum, n)
+            # beta(t-tau)/beta(t): what cooling leaves of the momenta
+            decay = momentum * _powm1(momentum, n - 1.0) / common
             # impulse of the loss gradient: time average of the thermal mass over the step
-            impulse = zeta * (1.0 - momentum) / (1.0 - common)
+            impulse = -zeta * (1.0 - momentum) / common
             for w, G, X in tensors:
                 real = w.dtype.type
                 update(w, G, X, real(lr), real(decay), real(impulse))

@@ -15,7 +15,7 @@ Hyperparameters:
     momentum: what one step leaves of the momenta. In (0, 1]; default 0.9.
     zeta: weight of the gradient average. In [0, inf); default 1.0.
     k: unit of information. In (0, inf); default 1.0.
-    beta0: thermal parameter at the start. In [0, inf); default 1.0.
+    beta0: thermal parameter at the start. In (0, inf); default 1.0.
 
 State:
     X: energy moments.
@@ -59,8 +59,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "cdc09be921368f3dd1c566b4c2ec494f8269465ec3cb68ecfc6dae6e6c3dea97",
-    "body_sha256": "1c22bacbeb202a6481b6c136cac744fe1a24bf47fa7d4c16b0451df7605babf3",
+    "spec_sha256": "248fdd1abb904d1a6e5a4e53c1b673d581812f9ee9b07d363b195ff89803cde6",
+    "body_sha256": "8f06e1ec4122840eb658245896bd9e30245c801f4a3c8a264cf7c540f1219f5d",
     "command": "symplectic-codegen generate --catalog fading_weight_decay --target numpy",
     "spec": {
         "format": 1,
@@ -104,7 +104,7 @@ _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "momentum": ("(0, 1]", lambda x: 0.0 < x <= 1.0),
     "zeta": ("[0, inf)", lambda x: x >= 0.0),
     "k": ("(0, inf)", lambda x: x > 0.0),
-    "beta0": ("[0, inf)", lambda x: x >= 0.0),
+    "beta0": ("(0, inf)", lambda x: x > 0.0),
 }
 
 

@@ -52,8 +52,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "8ac8cfbd29b5e972fd6139622e4f54330c460b4286c7841a2ad2847bbb34d4b3",
-    "body_sha256": "ce96ad4bd030794c87b859108005708e2cfff46b9ddbfb0024da7edf7f5c2f1f",
+    "spec_sha256": "cc1bef7abcc8b5c91974c3ddf90c0f984ed52702f47a2c339b716d51398cdaa5",
+    "body_sha256": "a6209515c10f22ee97b7e18b78f61e734b0a7ad360ef2ff7669c269948c6293e",
     "command": "symplectic-codegen generate --catalog gradient_descent --target numpy",
     "spec": {
         "format": 1,

@@ -56,8 +56,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "db734ab0ce8af6b3dac23ab903e7aa230bf4b9fe16d8ef7b0cc70bb745bf0d8b",
-    "body_sha256": "98d96d5622f6a890641908d7f2f1151a7e0fd16b37f2564281d27572068a744d",
+    "spec_sha256": "11e881dae3c0bafe303f7a1652bd3dfec1728f5787d980077f01733c53297c9d",
+    "body_sha256": "5a83080ed2bc88a80327abd013bc7de8d644de8b40f49f1417222cb919132edc",
     "command": "symplectic-codegen generate --catalog heavy_ball --target numpy",
     "spec": {
         "format": 1,

@@ -56,8 +56,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "195a7802e2a50ec729915596aad7bc1324c26c2093c060ef1a671b55d5272a7d",
-    "body_sha256": "9f35926b9bdad71b223eb6ce1421be0280ac93804afd36088ed7285fd58357d3",
+    "spec_sha256": "7122404775c8c0db093b3541e7d5dc162d4c0ec8dc7a29c9bb7a8a95fab7c1ff",
+    "body_sha256": "20d795e7e61f7b26a1a9e19aa3e087ff21c7f5e11a7b807721c57c65d8475b14",
     "command": "symplectic-codegen generate --catalog momentum --target numpy",
     "spec": {
         "format": 1,

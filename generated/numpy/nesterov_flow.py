@@ -57,8 +57,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "cec46927bbcd7429cf6916de940aa5c478360cd440771243bdacaf325dae1fae",
-    "body_sha256": "bedcaefd6c65c4b147e21709880d31c16e9e38dc657df7ec96bde21d303238c8",
+    "spec_sha256": "71bbc12b1851074bea816304e143efc2a597694dc592d8ea3d9915d7ede6ad81",
+    "body_sha256": "e5d7897a998b961246083b3d32f18b0355de584b06399a3a498377ee238515ef",
     "command": "symplectic-codegen generate --catalog nesterov_flow --target numpy",
     "spec": {
         "format": 1,
@@ -124,7 +124,7 @@ def update(
         G: its gradient.
         X: energy moments; changed in place.
         lr: learning rate.
-        decay: β(t−τ)/β(t): what cooling leaves of the momenta.
+        decay: beta(t-tau)/beta(t): what cooling leaves of the momenta.
         impulse: impulse of the loss gradient: time average of the thermal mass over the step.
 
     Arrays have one shape (not 0-d) and one dtype; scalars are of this dtype.
@@ -184,7 +184,7 @@ class NesterovFlow:
             zeta = np.float64(self.zeta)
             n = np.float64(self._steps + 1)
             tensors = self._tensors(gradients)
-            # β(t−τ)/β(t): what cooling leaves of the momenta
+            # beta(t-tau)/beta(t): what cooling leaves of the momenta
             decay = (n + offset_ - 1.0) ** 3 / (n + offset_) ** 3
             # impulse of the loss gradient: time average of the thermal mass over the step
             part_2 = (n + offset_ - 1.0) ** 3 + (n + offset_) ** 3

@@ -15,7 +15,7 @@ Hyperparameters:
     h: unit of action. In (0, inf); default 1.0.
     k: unit of information. In (0, inf); default 1.0.
     c: c**2 is a unit of energy squared. In (0, inf); default 1.0.
-    beta0: thermal parameter at the start. In [0, inf); default 1.0.
+    beta0: thermal parameter at the start. In (0, inf); default 1.0.
 
 State:
     X: energy moments.
@@ -60,8 +60,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "b3a058373e2d01e589d7a42dcd6a5e842f6b3cc4bb39f02cdc8071ea79eb2469",
-    "body_sha256": "a935b4de25571d02d7d9d976ae1b121aa0f79073b062898a32af9567d32576e5",
+    "spec_sha256": "8eaaf84f3fcfc465b4d69a54b2d682c2a07fe8e072183f8dc40af9b2383a7e94",
+    "body_sha256": "0ea2f8837f902509c48c74d374b978df4c1e425c4223ba65315ff630448d29a6",
     "command": "symplectic-codegen generate --catalog relativistic --target numpy",
     "spec": {
         "format": 1,
@@ -89,7 +89,7 @@ _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "h": ("(0, inf)", lambda x: x > 0.0),
     "k": ("(0, inf)", lambda x: x > 0.0),
     "c": ("(0, inf)", lambda x: x > 0.0),
-    "beta0": ("[0, inf)", lambda x: x >= 0.0),
+    "beta0": ("(0, inf)", lambda x: x > 0.0),
 }
 
 
@@ -107,7 +107,7 @@ def stage_1(G: np.ndarray, X: np.ndarray, decay: np.floating, impulse: np.floati
     Args:
         G: its gradient.
         X: energy moments; changed in place.
-        decay: β(t−τ)/β(t): what cooling leaves of the momenta.
+        decay: beta(t-tau)/beta(t): what cooling leaves of the momenta.
         impulse: impulse of the loss gradient: time average of the thermal mass over the step.
 
     Arrays have one shape (not 0-d) and one dtype; scalars are of this dtype.
@@ -198,7 +198,7 @@ class Relativistic:
             beta0 = np.float64(self.beta0)
             t = np.float64(self._scalars["t"])
             tensors = self._tensors(gradients)
-            # β(t−τ)/β(t): what cooling leaves of the momenta
+            # beta(t-tau)/beta(t): what cooling leaves of the momenta
             decay = np.exp(-gamma * tau)
             # impulse of the loss gradient: time average of the thermal mass over the step
             impulse = c**2 * tau * _exprel(-gamma * tau) / h

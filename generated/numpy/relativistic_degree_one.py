@@ -57,8 +57,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "c6c450c84142fb38c40ce7950c8ee6dc30076958c9ab204833bc0a0ef24e7e0f",
-    "body_sha256": "57689bd50052614939b59b254de34206dd48ac988ab9177c44ade20e05cfb6ee",
+    "spec_sha256": "d287333ee75fa10ffb3b3f85d899af0905f7b632939eb73a57095bbeafb4a6b5",
+    "body_sha256": "2afaec20a26b61f088c626003b425f0648245d7771bf038cb29691bb7966c8f1",
     "command": "symplectic-codegen generate --catalog relativistic_degree_one --target numpy",
     "spec": {
         "format": 1,

@@ -57,8 +57,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "aa8ae03610f5e84e590135c058d7f49984251fd4b89bc8f081dac09fa7e74b54",
-    "body_sha256": "02f3e369fe8de9b1a3643a2da0fae490058e189fb63e6d4fbbd95a2ba505039e",
+    "spec_sha256": "f58c99e77845eecd15c10468a434dbe3b506aa03f3bcae1c8c176c9828c37562",
+    "body_sha256": "12903e0edbd1e9b95461c7fddcf9efdb6291776bf241b3b6b5f6e52f7f66b528",
     "command": "symplectic-codegen generate --catalog weight_decay --target numpy",
     "spec": {
         "format": 1,
