@@ -16,7 +16,7 @@ import sympy as sp
 from symplectic_codegen.algebra.notation import to_ascii
 from symplectic_codegen.algebra.proof import Verdict
 from symplectic_codegen.driver import Derivation, derive
-from symplectic_codegen.errors import SpecError, TargetError
+from symplectic_codegen.errors import NotSeparableError, SpecError, TargetError
 from symplectic_codegen.language.hamiltonian import Hamiltonian
 from symplectic_codegen.language.parameters import STANDARD_NAMES
 from symplectic_codegen.language.spec import Spec
@@ -56,6 +56,9 @@ def generate(
     derivation = source if isinstance(source, Derivation) else derive(source)
     if name is not None and name != derivation.spec.name:
         derivation = Derivation(derivation.spec.replace(name=name))
+    for claim in derivation.step_claims:
+        if not claim.holds:
+            raise NotSeparableError(f"no code is generated, because a check failed: {claim}")
     document = _document(derivation, chosen, dtype, command)
     return {path: seal(text) for path, text in chosen.emit(derivation.rule, document).items()}
 

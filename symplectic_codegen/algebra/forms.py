@@ -26,7 +26,9 @@ def shortest(expr: sp.Expr) -> sp.Expr:
 
 
 def _shorter(expr: sp.Expr) -> sp.Expr:
-    expr = sp.powsimp(sp.expand_power_base(_factor_bases(expr))).replace(sp.exp, _as_power)
+    expr = sp.powsimp(sp.expand_power_base(_factor_bases(expr))).replace(
+        sp.exp, exponential_as_power
+    )
     forms = [sp.factor_terms(expr), expr]
     if expr.has(sp.exp, sp.Pow) and not _is_delicate(expr):
         together = sp.powsimp(sp.together(expr))
@@ -54,12 +56,23 @@ def _factor_bases(expr: sp.Expr) -> sp.Expr:
     )
 
 
-def _as_power(argument: sp.Expr) -> sp.Expr:
-    """exp(a log b) as b**a."""
-    logs = [f for f in sp.Mul.make_args(argument) if isinstance(f, sp.log)]
-    if len(logs) != 1:
+def exponential_as_power(argument: sp.Expr) -> sp.Expr:
+    """exp(a log b + c) as b**a exp(c).
+
+    >>> a, b = sp.symbols("a b", positive=True)
+    >>> exponential_as_power(a * sp.log(b))
+    b**a
+    """
+    powers, rest = [], []
+    for term in sp.Add.make_args(sp.expand(argument) if argument.has(sp.log) else argument):
+        logs = [f for f in sp.Mul.make_args(term) if isinstance(f, sp.log)]
+        if len(logs) == 1:
+            powers.append(logs[0].args[0] ** (term / logs[0]))
+        else:
+            rest.append(term)
+    if not powers:
         return sp.exp(argument)
-    return logs[0].args[0] ** (argument / logs[0])
+    return sp.Mul(*powers) * sp.exp(sp.Add(*rest))
 
 
 def is_negative(expr: sp.Expr) -> bool:

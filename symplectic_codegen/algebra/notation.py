@@ -172,7 +172,9 @@ class _LatexPrinter(LatexPrinter):
         return f"{expr.name}_i" if self._inside_sum else rf"\mathbf{{{expr.name}}}"
 
     def _print_Memory(self, expr: Memory, style: str = "plain") -> str:
-        return rf"\left\langle {self._print(expr.source)} \right\rangle_{{{self._print(expr.rate)}}}"
+        return (
+            rf"\left\langle {self._print(expr.source)} \right\rangle_{{{self._print(expr.rate)}}}"
+        )
 
     def _print_Total(self, expr: Total, exp: str | None = None) -> str:
         inner = _LatexPrinter(inside_sum=True).doprint(expr.body)

@@ -148,8 +148,11 @@ def drift(space: PhaseSpace, kinetic: sp.Expr) -> Flow:
         NotSeparableError: an explicit time dependence has no closed-form integral.
     """
     brackets = space.bracket_with_coordinates(kinetic)
-    if brackets[X] != 0:
-        raise NotSeparableError("under this coupling X does not rest along the kinetic flow")
+    if brackets[X] != 0 or any(brackets[z].has(w, U) for z in (w, U)):
+        raise NotSeparableError(
+            "under this coupling the kinetic flow is no straight line: X does not rest, or the "
+            "speed changes with w or U"
+        )
     return Flow(
         "drift",
         kinetic,
@@ -243,8 +246,11 @@ def _definite(integrand: sp.Expr, elapsed: sp.Symbol) -> sp.Expr:
     """The integral over elapsed from 0 to tau, accepted only if its derivative is the integrand."""
     if not integrand.has(elapsed):
         return integrand * tau
-    for method in (manualintegrate, sp.integrate):
-        antiderivative = _without_branches(method(integrand, elapsed))
+    # SymPy's other integrators find more and can search for minutes; what this one finds is enough
+    # for exponentials, powers and their products, the rest is refused.
+    for form in (integrand, sp.expand(sp.powsimp(integrand))):
+        parts = [manualintegrate(term, elapsed) for term in sp.Add.make_args(form)]
+        antiderivative = _without_branches(sp.Add(*parts))
         if antiderivative is None:
             continue
         if vanishes(sp.powsimp(sp.diff(antiderivative, elapsed) - integrand)):

@@ -178,8 +178,7 @@ class Scheme:
         """The order of the step, from its Taylor series in tau against that of the motion."""
         velocity = self._velocity
         first = [
-            _at_zero(sp.diff(self.map[z], tau)) - velocity[z].xreplace({t: START})
-            for z in self.map
+            _at_zero(sp.diff(self.map[z], tau)) - velocity[z].xreplace({t: START}) for z in self.map
         ]
         claim = zero_claim(
             "consistent with the equations of motion: the step agrees through τ¹",

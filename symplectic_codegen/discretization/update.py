@@ -234,7 +234,7 @@ def _kick(
             weight.subs(beta, before) * scalar / mass_after,
             f"impulse of {_shape(direction)}: time average of the thermal mass over the step",
         )
-        kicked += gain * direction
+        kicked += gain * _collect(direction, namer, {})
     # Named after the momenta, so that shared coefficients are called decay and impulse.
     energy = Assignment(U, _factored(flow.updates[U].subs(beta, before), namer))
     return [energy, Assignment(X, kicked)]
@@ -253,13 +253,17 @@ def _rest(flow: Flow, at: sp.Expr, namer: _Namer) -> list[Assignment]:
     return [Assignment(U, energy), Assignment(w, result)]
 
 
+def _is_known(expr: sp.Expr) -> bool:
+    """Whether `expr` can be a coefficient: no components, sums, or values of the run in it."""
+    return is_scalar(expr) and not outer_totals(expr) and not expr.has(L, U)
+
+
 def _split(term: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
-    """A product as (scalar known before the sweep, the rest with components and sums)."""
+    """A product as (coefficient, the rest with components and sums)."""
     scalar: list[sp.Expr] = []
     rest: list[sp.Expr] = []
     for factor in sp.Mul.make_args(sp.factor_terms(term)):
-        known = is_scalar(factor) and not outer_totals(factor)
-        (scalar if known else rest).append(factor)
+        (scalar if _is_known(factor) else rest).append(factor)
     return sp.Mul(*scalar), sp.Mul(*rest)
 
 
@@ -267,12 +271,12 @@ def _collect(expr: sp.Expr, namer: _Namer, values: Mapping[sp.Symbol, sp.Expr]) 
     """`expr` with its largest scalar subexpressions named."""
     if expr in values:
         return values[expr]
-    if expr.is_number or isinstance(expr, Component):
+    if expr.is_number or expr in (L, U) or isinstance(expr, Component):
         return expr
-    if is_scalar(expr) and not outer_totals(expr):
+    if _is_known(expr):
         return namer.name("scale", expr, "scalar of the step")
     if expr.is_Mul or expr.is_Add:
-        known = [a for a in expr.args if is_scalar(a) and not outer_totals(a) and not a.is_number]
+        known = [a for a in expr.args if _is_known(a) and not a.is_number]
         others = [a for a in expr.args if a not in known]
         parts = [_collect(a, namer, values) for a in others]
         if known:
@@ -292,7 +296,7 @@ def _factored(update: sp.Expr, namer: _Namer) -> sp.Expr:
         sign = -1 if is_negative(coefficient) else 1
         base = {U: "energy_decay", L: "energy_work"}.get(quantity, "energy_drift")
         named = namer.name(base, sign * coefficient, "coefficient of the internal energy")
-        result += sign * named * quantity
+        result += sign * named * _collect(quantity, namer, {})
     return result
 
 
@@ -359,10 +363,13 @@ def _domain(
                 f"beta(t) = {to_ascii(profile)}",
             )
         )
-    for power in sorted(profile.atoms(sp.Pow, sp.log), key=sp.default_sort_key):
-        base = power.base if power.is_Pow else power.args[0]
-        singular = power.func is sp.log or not (power.exp.is_integer and power.exp.is_positive)
-        if not base.has(t) or base is sp.E or not singular or base.is_positive:
+    # A power of a sum comes from the quadrature of the thermal law: beyond a zero of the sum the
+    # formula may go on, the motion does not.
+    bases = [p.base for p in profile.atoms(sp.Pow) if p.base.is_Add]
+    bases += [e.args[0] for e in profile.atoms(sp.log)]
+    bases += [sp.pi / 2 - e.args[0] for e in profile.atoms(sp.tan)]
+    for base in sorted(set(bases), key=sp.default_sort_key):
+        if not base.has(t) or base.is_positive:
             continue
         end = parameters(sp.expand(base.subs(t, START + tau)))
         conditions.append(

@@ -422,7 +422,10 @@ def invert_elementwise(coupling: sp.Expr) -> sp.Expr:
         GeometryError: there is no closed-form inverse, or not just one.
     """
     peeled = _peel(coupling, Y)
-    candidates = [peeled] if peeled is not None else sp.solve(sp.Eq(Y, coupling), X)
+    try:
+        candidates = [peeled] if peeled is not None else sp.solve(sp.Eq(Y, coupling), X)
+    except NotImplementedError:
+        candidates = []
     valid = [candidate for candidate in candidates if _inverts(coupling, candidate)]
     if len(valid) != 1:
         raise GeometryError(
@@ -451,15 +454,27 @@ def _peel(expr: sp.Expr, value: sp.Expr) -> sp.Expr | None:
 
 
 def _inverts(coupling: sp.Expr, candidate: sp.Expr) -> bool:
-    """Whether candidate(coupling(X)) = X, checked on both sides of zero."""
+    """Whether candidate(coupling(X)) = X and coupling(candidate(Y)) = Y, on both sides of zero.
+
+    The second asks that every Y is reached: kicks take Y anywhere.
+    """
     others = sorted(coupling.free_symbols - {X}, key=lambda s: str(s.name))
     back = candidate.xreplace({Y: coupling})
     for moment in (sp.Rational(-7, 5), sp.Rational(-1, 7), sp.Rational(3, 11), sp.Rational(9, 4)):
         point = {s: reproducible_value(s.name, 0) for s in others} | {X: moment}
-        defect = sp.N(back.xreplace(point) - moment, 30)
-        if not (defect.is_comparable and abs(defect) < sp.Float("1e-25")):
+        if not _is_small(back.xreplace(point) - moment):
+            return False
+    for kicked in (sp.Integer(-40), sp.Rational(-7, 5), sp.Rational(9, 4), sp.Integer(40)):
+        point = {s: reproducible_value(s.name, 0) for s in others}
+        reached = candidate.xreplace(point).xreplace({Y: kicked})
+        if not _is_small(coupling.xreplace(point).xreplace({X: reached}) - kicked):
             return False
     return True
+
+
+def _is_small(defect: sp.Expr) -> bool:
+    value = sp.N(defect, 30)
+    return bool(value.is_comparable and abs(value) < sp.Float("1e-24"))
 
 
 def independent_pairs() -> list[tuple[sp.Expr, sp.Expr]]:

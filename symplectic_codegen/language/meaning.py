@@ -168,7 +168,9 @@ def _memory(node: Node, operands: list[Value]) -> Value:
     (source, rate), (source_node, rate_node) = operands, node.children
     if not source.is_vector:
         cure = "for example ema(G**2, rate)"
-        raise RefusedError(f"{node.text} follows a vector; this is a scalar", source_node.span, cure)
+        raise RefusedError(
+            f"{node.text} follows a vector; this is a scalar", source_node.span, cure
+        )
     inner = source.expr.atoms(Memory, Total)
     if inner or source.expr.has(U, beta, t, L, w, Y):
         raise RefusedError(

@@ -13,6 +13,7 @@ import sympy as sp
 from sympy.integrals.manualintegrate import manualintegrate
 
 from symplectic_codegen.algebra.display import Formula, Printable
+from symplectic_codegen.algebra.forms import exponential_as_power
 from symplectic_codegen.algebra.proof import Claim, Verdict, vanishes
 from symplectic_codegen.algebra.symbols import START, L, U, beta, beta0, t
 from symplectic_codegen.algebra.vector import components, outer_totals
@@ -67,17 +68,33 @@ def thermal_law(rate: sp.Expr) -> Temperature:
     if solved is None:
         return _feedback(rate, f"no closed form was found for dβ/dt = {rate}")
     kind, propagator = solved
-    positive = _positive_bases(propagator)
-    residuals = (
-        sp.diff(propagator, t).xreplace(positive) - rate.subs(beta, propagator.xreplace(positive)),
-        propagator.subs(t, START) - beta,
-    )
-    if not all(vanishes(sp.powsimp(residual)) for residual in residuals):
+    if not _solves(propagator, rate):
         return _feedback(rate, f"the closed form of dβ/dt = {rate} could not be verified")
     claim = Claim(
         "β(t) solves h β̇ = k ∂H/∂U", Verdict.PROVED, "substituted into its differential equation"
     )
     return Temperature(kind, rate, propagator, claim)
+
+
+def _solves(propagator: sp.Expr, rate: sp.Expr) -> bool:
+    """Whether `propagator` starts at beta and moves at `rate`, exactly."""
+    if not vanishes(sp.powsimp(propagator.subs(t, START) - beta)):
+        return False
+    positive = _positive_bases(propagator)
+    opened = propagator.xreplace(positive)
+    residual = sp.diff(propagator, t).xreplace(positive) - rate.subs(beta, opened)
+    for base, symbol in positive.items():
+        # What is left over is one power of the base times something rational in it.
+        residual = sp.expand(sp.powsimp(sp.expand(residual), force=True))
+        powers = [p for p in residual.atoms(sp.Pow) if p.base == symbol]
+        broken = [p.exp for p in powers if not p.exp.is_integer]
+        if broken:
+            residual = sp.expand(residual * symbol ** -broken[0])
+        residual = residual.replace(
+            lambda e, symbol=symbol: e.is_Pow and e.base == symbol,
+            lambda e, symbol=symbol: symbol ** sp.simplify(e.exp),
+        ).xreplace({symbol: base})
+    return vanishes(sp.powsimp(residual))
 
 
 def _positive_bases(propagator: sp.Expr) -> dict[sp.Expr, sp.Symbol]:
@@ -97,6 +114,15 @@ def _feedback(rate: sp.Expr, reason: str) -> Temperature:
 
 
 def _solve(rate: sp.Expr) -> tuple[str, sp.Expr] | None:
+    solved = _closed_form(rate)
+    if solved is None:
+        return None
+    kind, propagator = solved
+    # exp(gamma log(1 + t)) is a power, and integrates as one.
+    return kind, propagator.replace(sp.exp, exponential_as_power)
+
+
+def _closed_form(rate: sp.Expr) -> tuple[str, sp.Expr] | None:
     elapsed = t - START
     if rate == 0:
         return "constant", beta
@@ -140,6 +166,15 @@ def _separable(g: sp.Expr, clock: sp.Expr) -> tuple[str, sp.Expr | None]:
         offset = sp.cancel((g - slope * beta) / slope)
         kind = "exponential" if offset == 0 else "shifted exponential"
         return kind, (beta + offset) * sp.exp(slope * clock) - offset
+    shift, exponent = _shifted_power(g)
+    if shift != 0:
+        moved = g.subs(beta, beta - shift)
+        kind, solution = _separable(sp.powsimp(sp.factor(moved)), clock)
+        if solution is not None and exponent != 1:
+            return "autonomous", solution.subs(beta, beta + shift) - shift
+    bernoulli = _bernoulli(g, clock)
+    if bernoulli is not None:
+        return "autonomous", bernoulli
     power = sp.simplify(beta * slope / g)
     if not power.has(beta):
         scale = sp.simplify(g / beta**power)
@@ -148,6 +183,36 @@ def _separable(g: sp.Expr, clock: sp.Expr) -> tuple[str, sp.Expr | None]:
         growth = 1 + inverse * scale * clock * beta ** (-inverse)
         return "power law", beta * growth ** (1 / inverse)
     return "autonomous", _by_quadrature(g, clock)
+
+
+def _shifted_power(g: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+    """(c, p) for g = a (beta + c)**p; (0, 1) for anything else."""
+    moving = [f for f in sp.Mul.make_args(sp.factor(g)) if f.has(beta)]
+    if len(moving) == 1 and moving[0].is_Pow and moving[0].base.is_Add:
+        base = moving[0].base
+        slope = sp.diff(base, beta)
+        if not slope.has(beta) and not moving[0].exp.has(beta):
+            return sp.cancel((base - slope * beta) / slope), moving[0].exp
+    return sp.S.Zero, sp.S.One
+
+
+def _bernoulli(g: sp.Expr, clock: sp.Expr) -> sp.Expr | None:
+    """Solve dbeta/dclock = a beta + b beta**p: u = beta**(1 - p) moves linearly."""
+    terms: dict[sp.Expr, sp.Expr] = {}
+    for term in sp.Add.make_args(sp.expand(g)):
+        scale, power = term.as_independent(beta, as_Add=False)
+        base, exponent = power.as_base_exp()
+        if base != beta or exponent.has(beta):
+            return None
+        terms[exponent] = terms.get(exponent, sp.S.Zero) + scale
+    if len(terms) != 2 or 1 not in terms:
+        return None
+    a = terms.pop(sp.S.One)
+    ((p, b),) = terms.items()
+    q = sp.expand(1 - p)
+    # beta**q = (beta**q + b/a) exp(q a clock) - b/a, relative to its start.
+    grown = sp.exp(q * a * clock)
+    return beta * (grown + b / a * beta**-q * (grown - 1)) ** (1 / q)
 
 
 def _by_quadrature(g: sp.Expr, clock: sp.Expr) -> sp.Expr | None:

@@ -13,7 +13,7 @@ from fractions import Fraction
 import sympy as sp
 
 from symplectic_codegen.algebra.memory import Memory
-from symplectic_codegen.algebra.symbols import START, U, X, w
+from symplectic_codegen.algebra.symbols import START, U, X, d, w
 from symplectic_codegen.algebra.vector import Total, outer_totals
 from symplectic_codegen.discretization.update import (
     Clock,
@@ -81,6 +81,13 @@ def freeze(expr: sp.Expr) -> Expr:
     """
     if expr.is_Rational:
         return Number(Fraction(int(expr.p), int(expr.q)))
+    if expr.is_NumberSymbol:
+        return Number(Fraction(str(sp.N(expr, 60))))
+    if expr == d:
+        raise TargetError(
+            "the rule depends on d, the number of weights, which a target does not know; make it a "
+            "hyperparameter: give it a name in the Hamiltonian"
+        )
     if expr.is_Symbol:
         return Ref(TIME_STATE if expr == START else expr.name)
     if expr.is_Add:
@@ -195,10 +202,19 @@ class _Lowering:
     versions: dict[str, int] = field(default_factory=dict)
     buffers: dict[sp.Symbol, str] = field(default_factory=dict)  # X and the memory fields
 
+    taken: set[str] = field(default_factory=set)  # names of hyperparameters and coefficients
+
     def fresh(self, name: str) -> str:
-        number = self.versions.get(name, 0) + 1
-        self.versions[name] = number
-        return f"{name}_new" if number == 1 else f"{name}_new{number}"
+        self.versions[name] = self.versions.get(name, 0) + 1
+        return self.unused(f"{name}_new", "")
+
+    def unused(self, base: str, separator: str) -> str:
+        """`base`, or with a number behind it, so that it is nobody else's name."""
+        name, number = base, 2
+        while name in self.taken:
+            name, number = f"{base}{separator}{number}", number + 1
+        self.taken.add(name)
+        return name
 
     def freeze_element(self, expr: sp.Expr) -> tuple[Expr, tuple[str, ...]]:
         stable, used = stabilize(expr, ELEMENT_REWRITES)
@@ -226,7 +242,7 @@ class _Lowering:
             version = sum(self.versions.values())
             known = self.sums.get((total, version))
             if known is None:
-                known = "sum" if not self.sums else f"sum_{len(self.sums) + 1}"
+                known = self.unused("sum", "_")
                 self.sums[total, version] = known
                 body, rewrites = self.freeze_element(total.body)
                 used += rewrites
@@ -251,7 +267,8 @@ def lower(
         step_size: tau in user-facing parameters, for rules that keep time.
     """
     used: list[str] = []
-    state = _Lowering(buffers=_buffer_names(equations, parameters))
+    taken = {p.name for p in parameters} | {c.symbol.name for c in equations.coefficients}
+    state = _Lowering(buffers=_buffer_names(equations, taken), taken=taken)
     for coefficient in equations.coefficients:
         stable, rewrites = stabilize(coefficient.expr)
         used += [f"{rewrite} ({coefficient.symbol})" for rewrite in rewrites]
@@ -268,7 +285,7 @@ def lower(
         expr = assignment.expr
         if totals:
             sums = state.sum_names(expr, used)
-            expr = expr.xreplace(sums)
+            expr = _at_vanishing_norm(expr.xreplace(sums), set(sums.values()))
             if state.elements or state.reductions:
                 state.close()
         frozen, rewrites = state.freeze_element(expr)
@@ -282,12 +299,14 @@ def lower(
     stores: list[Store] = []
     if equations.clock is Clock.TIME:
         states.append(ScalarState(TIME_STATE, ZERO, "learning time"))
-        epilogue.append(Assign("t_new", freeze(sp.Symbol(TIME_STATE) + step_size), "time now"))
-        stores.append(Store(TIME_STATE, "t_new"))
+        now = state.unused("t_new", "")
+        epilogue.append(Assign(now, freeze(sp.Symbol(TIME_STATE) + step_size), "time now"))
+        stores.append(Store(TIME_STATE, now))
     if energy != U:
         states.append(ScalarState(ENERGY_STATE, ZERO, "internal energy"))
-        epilogue.append(Assign("U_new", freeze(energy), "internal energy after the step"))
-        stores.append(Store(ENERGY_STATE, "U_new"))
+        now = state.unused("U_new", "")
+        epilogue.append(Assign(now, freeze(energy), "internal energy after the step"))
+        stores.append(Store(ENERGY_STATE, now))
     guards = tuple(Guard(freeze(expr), message) for expr, message in equations.domain)
     symbols = _used_names(state.stages, epilogue, guards)
     rule = UpdateRule(
@@ -303,11 +322,19 @@ def lower(
     return rule, tuple(dict.fromkeys(used))
 
 
-def _buffer_names(
-    equations: UpdateEquations, parameters: Sequence[Parameter]
-) -> dict[sp.Symbol, str]:
-    """X, and a name for each memory field that no hyperparameter has."""
-    taken = {p.name for p in parameters} | {c.symbol.name for c in equations.coefficients}
+_SMALLEST_SQUARE = sp.Rational(1, 10**60)  # its root and reciprocal are normal in float32
+
+
+def _at_vanishing_norm(expr: sp.Expr, sums: set[sp.Symbol]) -> sp.Expr:
+    """X/|X| with the subgradient 0 at X = 0, where the formula is 0/0."""
+    return expr.replace(
+        lambda e: e.is_Pow and e.base in sums and e.exp.is_negative,
+        lambda e: sp.Max(e.base, _SMALLEST_SQUARE) ** e.exp,
+    )
+
+
+def _buffer_names(equations: UpdateEquations, taken: set[str]) -> dict[sp.Symbol, str]:
+    """X, and a name for each memory field that nothing else has."""
     names: dict[sp.Symbol, str] = {X: X.name}
     for assignment in equations.assignments:
         if isinstance(assignment.target, Memory) and assignment.target not in names:

@@ -183,16 +183,27 @@ class UpdateRule:
     @property
     def needs_loss(self) -> bool:
         """Whether `step` must be given the value of the loss."""
-        return any(LOSS in references(expr) for expr in self.scalar_expressions)
+        return self._mentions(LOSS)
 
     @property
     def needs_step_count(self) -> bool:
         """Whether anything depends on the number of the step."""
-        return any(STEP in references(expr) for expr in self.scalar_expressions)
+        return self._mentions(STEP)
+
+    def _mentions(self, name: str) -> bool:
+        per_element = (expr for stage in self.stages for expr in stage.element_expressions)
+        return any(name in references(expr) for expr in (*self.scalar_expressions, *per_element))
 
     def __post_init__(self) -> None:
         if not self.stages:
             raise InvalidRuleError("a rule needs at least one stage")
+        if not self.name.isidentifier() or iskeyword(self.name):
+            raise InvalidRuleError(f"the name of a rule is an identifier, not {self.name!r}")
+        if len({b.name for b in self.buffers}) != len(self.buffers):
+            raise InvalidRuleError("a buffer is defined twice")
+        kept = [store.target for store in self.state_stores]
+        if len(set(kept)) != len(kept):
+            raise InvalidRuleError("a scalar state is stored twice")
         known = _Scope()
         known.define((p.name for p in self.parameters), "hyperparameter")
         for state in self.states:

@@ -130,6 +130,18 @@ def _exponential(term: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
     return term / sp.Mul(*exponentials), exponent
 
 
+def _dominant_exponential(e: sp.Expr) -> sp.Expr | None:
+    """exp(x) + c -> exp(x) (1 + c exp(-x)) for x >= 0: in a ratio, exp(x) then cancels."""
+    if not e.is_Add:
+        return None
+    terms = [_exponential(term) for term in e.args]
+    for _, largest in terms:
+        if largest != 0 and all(_is_larger(largest, other) for _, other in terms):
+            inner = sp.Add(*(c * sp.exp(sp.expand(a - largest)) for c, a in terms))
+            return sp.exp(largest) * inner
+    return None
+
+
 def _is_larger(a: sp.Expr, b: sp.Expr) -> bool:
     return bool(sp.expand(a - b).is_nonnegative)
 
@@ -252,6 +264,23 @@ def _relative(e: sp.Expr, absolute: type[_Inert], relative: type[_Inert]) -> sp.
     return None
 
 
+def _distributed(e: sp.Expr) -> sp.Expr | None:
+    """(expm1(r D) + log1p(q D))/D -> r exprel(r D) + q log1prel(q D): each term has its limit."""
+    if not e.is_Mul:
+        return None
+    sums = [f for f in e.args if f.is_Add and f.has(Expm1, Log1p)]
+    if len(sums) != 1:
+        return None
+    rest = e / sums[0]
+    changed = [
+        _relative_exponential(rest * term) or _relative_logarithm(rest * term)
+        for term in sums[0].args
+    ]
+    if any(term is None for term in changed):
+        return None
+    return sp.Add(*changed)
+
+
 def _rational_part(e: sp.Expr) -> sp.Expr:
     return sp.Mul(*(f for f in sp.Mul.make_args(e) if not f.has(_Inert)))
 
@@ -307,6 +336,12 @@ SCALAR_REWRITES: tuple[Rewrite, ...] = (
         "no cancellation for close exponents, no overflow where the larger one cancels",
     ),
     Rewrite(
+        "dominant exponential",
+        (sp.exp(_x) + _y, sp.exp(_x) * (1 + _y * sp.exp(-_x))),
+        _dominant_exponential,
+        "no overflow after many steps",
+    ),
+    Rewrite(
         "difference of like powers",
         (_x**_p - _x**_y, _x**_y * Powm1(_x, _p - _y)),
         _difference_of_like_powers,
@@ -319,6 +354,12 @@ SCALAR_REWRITES: tuple[Rewrite, ...] = (
         "no cancellation after many steps",
     ),
     Rewrite("log1p", (sp.log(1 + _x), Log1p(_x)), _logarithm, "no rounding of 1 + x"),
+    Rewrite(
+        "term by term",
+        ((Expm1(_p * _x) + Log1p(_y * _x)) / _x, _p * Exprel(_p * _x) + _y * Log1prel(_y * _x)),
+        _distributed,
+        "the limit of each term where the rate goes to zero",
+    ),
     Rewrite(
         "exprel",
         (Expm1(_p * _x) / _x, _p * Exprel(_p * _x)),
