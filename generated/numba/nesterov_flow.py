@@ -61,7 +61,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "71bbc12b1851074bea816304e143efc2a597694dc592d8ea3d9915d7ede6ad81",
-    "body_sha256": "da7d8165aaa397178e557d33edd155073ff098d90578900a770353a2c0d8ce27",
+    "body_sha256": "3f100144e7b1188238c9a4005690dbd506ee310f4f3d8388503e77a38c05415a",
     "command": "symplectic-codegen generate --catalog nesterov_flow --target numba",
     "spec": {
         "format": 1,
@@ -299,11 +299,11 @@ class NesterovFlow:
             n = np.float64(self._steps + 1)
             groups = self._groups(gradients)
             # beta(t-tau)/beta(t): what cooling leaves of the momenta
-            decay = (n + offset_ - 1.0) ** 3 / (n + offset_) ** 3
+            decay = (n - 1.0 + offset_) ** 3 / (n + offset_) ** 3
             # impulse of the loss gradient: time average of the thermal mass over the step
-            part_2 = (n + offset_ - 1.0) ** 3 + (n + offset_) ** 3
-            part_1 = part_2 + (n + offset_ - 1.0) ** 2 * (n + offset_)
-            part_3 = (n + offset_) ** 2 * (n + offset_ - 1.0)
+            part_2 = (n - 1.0 + offset_) ** 3 + (n + offset_) ** 3
+            part_1 = part_2 + (n - 1.0 + offset_) ** 2 * (n + offset_)
+            part_3 = (n + offset_) ** 2 * (n - 1.0 + offset_)
             impulse = zeta * (part_1 + part_3) / (4.0 * (n + offset_) ** 3)
             for group in groups:
                 real = group.like.dtype.type

@@ -58,7 +58,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "71bbc12b1851074bea816304e143efc2a597694dc592d8ea3d9915d7ede6ad81",
-    "body_sha256": "e5d7897a998b961246083b3d32f18b0355de584b06399a3a498377ee238515ef",
+    "body_sha256": "47cc686696e1d328f0e1260a4f2f637fe8bf578a11ffd81b937adec4222e1d2e",
     "command": "symplectic-codegen generate --catalog nesterov_flow --target numpy",
     "spec": {
         "format": 1,
@@ -185,11 +185,11 @@ class NesterovFlow:
             n = np.float64(self._steps + 1)
             tensors = self._tensors(gradients)
             # beta(t-tau)/beta(t): what cooling leaves of the momenta
-            decay = (n + offset_ - 1.0) ** 3 / (n + offset_) ** 3
+            decay = (n - 1.0 + offset_) ** 3 / (n + offset_) ** 3
             # impulse of the loss gradient: time average of the thermal mass over the step
-            part_2 = (n + offset_ - 1.0) ** 3 + (n + offset_) ** 3
-            part_1 = part_2 + (n + offset_ - 1.0) ** 2 * (n + offset_)
-            part_3 = (n + offset_) ** 2 * (n + offset_ - 1.0)
+            part_2 = (n - 1.0 + offset_) ** 3 + (n + offset_) ** 3
+            part_1 = part_2 + (n - 1.0 + offset_) ** 2 * (n + offset_)
+            part_3 = (n + offset_) ** 2 * (n - 1.0 + offset_)
             impulse = zeta * (part_1 + part_3) / (4.0 * (n + offset_) ** 3)
             for w, G, X in tensors:
                 real = w.dtype.type

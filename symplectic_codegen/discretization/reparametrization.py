@@ -98,7 +98,9 @@ def solve_parameters(
 def _is_inverse(
     definitions: Sequence[tuple[sp.Symbol, sp.Expr]], solution: Mapping[sp.Symbol, sp.Expr]
 ) -> bool:
-    return all(vanishes(expr.xreplace(dict(solution)) - name) for name, expr in definitions)
+    return all(
+        vanishes(expr.xreplace(dict(solution)) - name, thorough=True) for name, expr in definitions
+    )
 
 
 def _solve(

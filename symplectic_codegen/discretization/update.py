@@ -29,6 +29,7 @@ from symplectic_codegen.algebra.symbols import (
     Y,
     beta,
     beta0,
+    d,
     t,
     tau,
     w,
@@ -255,7 +256,7 @@ def _rest(flow: Flow, at: sp.Expr, namer: _Namer) -> list[Assignment]:
 
 def _is_known(expr: sp.Expr) -> bool:
     """Whether `expr` can be a coefficient: no components, sums, or values of the run in it."""
-    return is_scalar(expr) and not outer_totals(expr) and not expr.has(L, U)
+    return is_scalar(expr) and not outer_totals(expr) and not expr.has(L, U, d)
 
 
 def _split(term: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
@@ -271,7 +272,7 @@ def _collect(expr: sp.Expr, namer: _Namer, values: Mapping[sp.Symbol, sp.Expr]) 
     """`expr` with its largest scalar subexpressions named."""
     if expr in values:
         return values[expr]
-    if expr.is_number or expr in (L, U) or isinstance(expr, Component):
+    if expr.is_number or expr in (L, U, d) or isinstance(expr, Component):
         return expr
     if _is_known(expr):
         return namer.name("scale", expr, "scalar of the step")
@@ -289,7 +290,7 @@ def _factored(update: sp.Expr, namer: _Namer) -> sp.Expr:
     """An update of U as a sum of named coefficients times U, L and sums over components."""
     by_quantity: dict[sp.Expr, sp.Expr] = {}
     for term in sp.Add.make_args(sp.expand_mul(sp.factor_terms(update))):
-        coefficient, quantity = term.as_independent(U, L, *outer_totals(term), as_Add=False)
+        coefficient, quantity = term.as_independent(U, L, d, *outer_totals(term), as_Add=False)
         by_quantity[quantity] = by_quantity.get(quantity, sp.S.Zero) + coefficient
     result: sp.Expr = sp.S.Zero
     for quantity, coefficient in by_quantity.items():

@@ -330,7 +330,10 @@ _FIELD: dict[Op, Callable[..., Value]] = {
     Op.MAX: max,
 }
 
-EXACT = Elementwise(Fraction, {**_FIELD, Op.POW: _whole_power})
+EXACT = Elementwise(
+    Fraction,
+    {**_FIELD, Op.POW: _whole_power, Op.POWM1: lambda x, y: _whole_power(x, y) - 1},
+)
 
 
 def _mpmath(digits: int) -> Elementwise:

@@ -14,7 +14,7 @@ import sympy as sp
 
 from symplectic_codegen.algebra.memory import Memory
 from symplectic_codegen.algebra.symbols import START, U, X, d, w
-from symplectic_codegen.algebra.vector import Total, outer_totals
+from symplectic_codegen.algebra.vector import outer_totals
 from symplectic_codegen.discretization.update import (
     Clock,
     UpdateEquations,
@@ -85,8 +85,8 @@ def freeze(expr: sp.Expr) -> Expr:
         return Number(Fraction(str(sp.N(expr, 60))))
     if expr == d:
         raise TargetError(
-            "the rule depends on d, the number of weights, which a target does not know; make it a "
-            "hyperparameter: give it a name in the Hamiltonian"
+            "the thermal law depends on d, the number of weights, which is known only after a "
+            "sweep; give it as a hyperparameter"
         )
     if expr.is_Symbol:
         return Ref(TIME_STATE if expr == START else expr.name)
@@ -123,12 +123,13 @@ def _reading_rank(e: sp.Expr) -> tuple[bool, int, int, str]:
 
 
 def _freeze_sum(expr: sp.Expr) -> Expr:
-    # A whole number first, with the constants: n - 1 + offset is exact in its first step.
-    terms = sorted(_ordered(expr.args), key=lambda e: not (e.is_integer and not e.is_number))
-    if terms[0].is_integer and not terms[0].is_number:
-        terms[1:] = sorted(terms[1:], key=lambda e: not e.is_number)
+    terms = _ordered(expr.args)
     # A positive term first, so that nothing starts with a minus sign that could be a subtraction.
-    terms.sort(key=lambda e: _is_negated(e))
+    terms.sort(key=_is_negated)
+    # The number of the step with the constants before all else: n - 1 + offset is exact in n - 1.
+    terms.sort(key=lambda e: 0 if _is_counter(e) else 1 if e.is_number else 2)
+    if _is_negated(terms[0]):
+        terms.sort(key=_is_negated)
     result = freeze(terms[0])
     for term in terms[1:]:
         if _is_negated(term):
@@ -136,6 +137,10 @@ def _freeze_sum(expr: sp.Expr) -> Expr:
         else:
             result = Call(Op.ADD, (result, freeze(term)))
     return result
+
+
+def _is_counter(term: sp.Expr) -> bool:
+    return bool(term.is_Symbol and term.is_integer)
 
 
 def _is_negated(term: sp.Expr) -> bool:
@@ -202,6 +207,7 @@ class _Lowering:
     versions: dict[str, int] = field(default_factory=dict)
     buffers: dict[sp.Symbol, str] = field(default_factory=dict)  # X and the memory fields
 
+    counted: dict[sp.Symbol, str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)  # names of hyperparameters and coefficients
 
     def fresh(self, name: str) -> str:
@@ -233,9 +239,16 @@ class _Lowering:
         self.scalars, self.elements, self.reductions = [], [], []
         self.current = {}
 
-    def sum_names(self, expr: sp.Expr, used: list[str]) -> dict[Total, sp.Symbol]:
+    def sum_names(self, expr: sp.Expr, used: list[str]) -> dict[sp.Expr, sp.Symbol]:
         """Reductions of the open sweep for the sums in `expr`."""
-        names = {}
+        names: dict[sp.Expr, sp.Symbol] = {}
+        if expr.has(d):
+            # The number of weights that take part is itself a sum over them.
+            if d not in self.counted:
+                self.counted[d] = self.unused("count", "_")
+                meaning = "number of elements that take part"
+                self.reductions.append(Reduction(self.counted[d], ONE, meaning))
+            names[d] = sp.Symbol(self.counted[d], real=True)
         for total in outer_totals(expr):
             if outer_totals(total.body):
                 raise TargetError(f"a sum inside a sum has no sweep yet: {total}")
@@ -281,9 +294,8 @@ def lower(
             value = assignment.expr.xreplace({**sums, U: energy})
             energy = value
             continue
-        totals = outer_totals(assignment.expr)
         expr = assignment.expr
-        if totals:
+        if outer_totals(expr) or expr.has(d):
             sums = state.sum_names(expr, used)
             expr = _at_vanishing_norm(expr.xreplace(sums), set(sums.values()))
             if state.elements or state.reductions:

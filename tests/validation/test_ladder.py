@@ -32,13 +32,6 @@ def failures(report: Report) -> str:
     return "\n".join(map(str, report.failures))
 
 
-# The audit finds that these coefficients cancel: momentum close to 1 after few steps, and a small
-# offset in the first step.
-CANCELS = pytest.mark.xfail(reason="a coefficient loses digits: not yet rewritten in rule/stable")
-CANCELLING = {"adam", "adamw", "debiased_momentum", "nesterov_flow"}
-ENTRIES = [pytest.param(n, marks=CANCELS if n in CANCELLING else ()) for n in sc.catalog.names()]
-
-
 @pytest.mark.parametrize("name", sc.catalog.names())
 def test_the_catalogue_holds_in_numpy(name: str) -> None:
     report = validate_source(source(name))
@@ -48,7 +41,7 @@ def test_the_catalogue_holds_in_numpy(name: str) -> None:
     assert len([r for r in report.rungs if "module" in r.name]) == 8
 
 
-@pytest.mark.parametrize("name", ENTRIES)
+@pytest.mark.parametrize("name", sc.catalog.names())
 def test_the_prologue_keeps_its_digits_at_all_magnitudes(name: str) -> None:
     rung = audit.check_prologue(derive(sc.catalog.load(name)))
     assert rung.status != "fails", rung
