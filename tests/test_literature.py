@@ -34,8 +34,7 @@ def trajectory(name: str, values: dict[str, Fraction], steps: int = 20) -> list[
         g = sp.Rational(GRADIENTS[n])
         for a in assignments:
             expr = a.expr.xreplace({STEP_NUMBER: sp.Integer(n + 1)}).xreplace(point)
-            here = {s: v for s, v in state.items()}
-            state[a.target] = expr.xreplace({**here, G: g})
+            state[a.target] = expr.xreplace({**state, G: g})
         result.append(state[w])
     return result
 

@@ -212,8 +212,8 @@ ACCURATE = [
 ]
 
 
-# Weights with a double pole in the rate, (exp(x) - 1 - x)/x**2, and quotients of two logarithms have
-# no stable rewrite yet: they lose digits where the rate is small.
+# Weights with a double pole in the rate, (exp(x) - 1 - x)/x**2, and quotients of two logarithms
+# have no stable rewrite yet: they lose digits where the rate is small.
 _POLES = {
     (("sqrt(beta)*L", "gamma*beta**2*U"), 1e-10),
     (("sqrt(beta)*L", "gamma*beta**2*U"), 1e-5),

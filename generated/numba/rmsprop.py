@@ -56,7 +56,9 @@ from numba import carray, njit, prange, types
 from numba.extending import intrinsic
 
 PROVENANCE = {
-    "hamiltonian": "beta/(2*k)*sum(X**2/(sqrt(ema(G**2, nu)) + eps)) + beta*c**2/k*L + h*gamma/k*beta*U",
+    "hamiltonian": (
+        "beta/(2*k)*sum(X**2/(sqrt(ema(G**2, nu)) + eps)) + beta*c**2/k*L + h*gamma/k*beta*U"
+    ),
     "name": "rmsprop",
     "target": "numba",
     "dtype": "any",
@@ -64,7 +66,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "21f6149d7998de4857a749076d0df89648de86d11a54d507ffb018c56abf634a",
-    "body_sha256": "4ff258486b4ba2dc91c64839cbb19d9f7f8b599ab95ae63716b21e01e91ef351",
+    "body_sha256": "96a06cb41fb6283b5d8d56e8b2e388d3270cab49c5c96294099636a83d1b120a",
     "command": "symplectic-codegen generate --catalog rmsprop --target numba",
     "spec": {
         "format": 1,

@@ -130,7 +130,8 @@ PROVENANCE = {
                 "bounds": "[1, 1]",
                 "meaning": "weight of the gradient average",
                 "equals": (
-                    "c**2/h*(exp(lam*tau) - exp(-gamma*tau))/((gamma + lam)*(1 - exp(-gamma*tau)))"
+                    "c**2/h*(exp(lam*tau) - exp(-gamma*tau))/((gamma + lam)*(1 - "
+                    "exp(-gamma*tau)))"
                 ),
             },
         ],

@@ -53,7 +53,9 @@ from typing import Any
 import numpy as np
 
 PROVENANCE = {
-    "hamiltonian": "beta/(2*k)*sum(X**2/(sqrt(ema(G**2, nu)) + eps)) + beta*c**2/k*L + h*gamma/k*beta*U",
+    "hamiltonian": (
+        "beta/(2*k)*sum(X**2/(sqrt(ema(G**2, nu)) + eps)) + beta*c**2/k*L + h*gamma/k*beta*U"
+    ),
     "name": "rmsprop",
     "target": "numpy",
     "dtype": "any",
@@ -61,7 +63,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "21f6149d7998de4857a749076d0df89648de86d11a54d507ffb018c56abf634a",
-    "body_sha256": "a85a06aaba2372e75090af1b6bec093b7ac995cb96d27774642727e2a19b0ea6",
+    "body_sha256": "37c12643be7c125c9920066403b8471824ca0c512153623dceea8b9ad3ab5904",
     "command": "symplectic-codegen generate --catalog rmsprop --target numpy",
     "spec": {
         "format": 1,

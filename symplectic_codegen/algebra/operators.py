@@ -134,7 +134,7 @@ def jacobian(field: sp.Expr, vector: Component) -> Operator:
 
     >>> from symplectic_codegen.algebra.symbols import X
     >>> jacobian(X * Total(X**2), X)
-    Operator(diagonal=Total(X**2), rank_ones=((X, 2*X),))
+    Operator(diagonal=Total(X**2), rank_ones=((2*X, X),))
     """
     opened = _Opened(field)
     blocked = vector == w and (field.has(G) or field.has(HessianProduct))

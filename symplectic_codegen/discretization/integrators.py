@@ -1,7 +1,7 @@
 """Integrators: how exact flows of the pieces of H are composed into one step.
 
-A composition is written as the pieces in the order in which they act, each with the part of the step
-that it takes: ``B/2 A B/2``. The pieces are
+A composition is written as the pieces in the order in which they act, each with the part of the
+step that it takes: ``B/2 A B/2``. The pieces are
 
     A  potential and thermal part together: kick and cooling, with the gradient frozen
     K  the potential alone: kick          C  the thermal part alone: cooling
@@ -82,8 +82,8 @@ class Program:
 def one_gradient_program(composition: Iterable[Piece]) -> Program:
     """Rotate a composition so that one gradient per step, at the stored weights, is enough.
 
-    The stored variables are those of the trajectory after the leading pieces: a conjugate step, with
-    the same orbits.
+    The stored variables are those of the trajectory after the leading pieces: a conjugate step,
+    with the same orbits.
 
     >>> program = one_gradient_program(parse_composition("C/2 B/2 K B/2 C/2"))
     >>> " ".join(str(p) for p in program.pieces), " ".join(str(p) for p in program.before)

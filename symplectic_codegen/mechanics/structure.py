@@ -50,7 +50,7 @@ def separate(H: sp.Expr, coupling: sp.Expr = beta * X) -> Separation:
     >>> from symplectic_codegen.algebra.symbols import k
     >>> pieces = separate(beta * Total(X**2) / (2 * k) + beta * L / k)
     >>> pieces.kinetic, pieces.potential
-    (beta*Total(X**2)/(2*k), beta*L/k)
+    (beta*Total(X**2)/(2*k), L*beta/k)
     """
     potential, thermal, kinetic, dilation = [], [], [], []
     moment = Total(coupling * w)
@@ -74,8 +74,13 @@ def separate(H: sp.Expr, coupling: sp.Expr = beta * X) -> Separation:
             kinetic.append(term)
         else:
             thermal.append(term)
-    sums = (sp.Add(*terms) for terms in (potential, thermal, kinetic, dilation))
-    return Separation(*sums, tuple(obstructions))
+    return Separation(
+        potential=sp.Add(*potential),
+        thermal=sp.Add(*thermal),
+        kinetic=sp.Add(*kinetic),
+        dilation=sp.Add(*dilation),
+        obstructions=tuple(obstructions),
+    )
 
 
 def _is_multiple(term: sp.Expr, moment: sp.Expr) -> bool:

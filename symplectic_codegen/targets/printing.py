@@ -363,8 +363,6 @@ def literal_lines(key: str, value: object, depth: int = 1) -> list[str]:
     if isinstance(value, str):
         width = LINE_LENGTH - len(pad) - len(INDENT) - 2
         pieces = _string_pieces(value, width)
-        if len(pieces) == 1:
-            return [f"{head}{quoted(value)},"]
         return [f"{head}(", *(f"{pad}{INDENT}{piece}" for piece in pieces), f"{pad}),"]
     lines: list[str] = []
     if isinstance(value, Mapping):
