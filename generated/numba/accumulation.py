@@ -59,16 +59,16 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "c25bb9909d14a7da2cbd02ca78520544c9c6c4eb4bec860e50b1c21d5b0618e4",
-    "body_sha256": "531cc59b9f29c10460dc9c21ed8de58bcb946def9d9d503842cf8e05b6fb7339",
+    "body_sha256": "ee6fd84b816c7e0ea853b95b5f16ea9040336f4b37c07eb0247069e74b301e1e",
     "command": "symplectic-codegen generate --catalog accumulation --target numba",
     "spec": {
         "format": 1,
         "title": "Gradient accumulation at constant temperature",
         "description": (
-            'The paper\'s "SGD": a constant thermal mass makes the momenta a sum of all '
-            "gradients so far. Nothing\nis ever forgotten, so near a minimum the weights "
-            "oscillate for ever: this is momentum without\nfriction, not gradient descent, which "
-            "is the overdamped limit (entry gradient_descent).\n"
+            'The paper\'s "SGD": a constant thermal mass makes the momenta a sum of all gradients '
+            "so far. Nothing\nis ever forgotten, so near a minimum the weights oscillate for ever: "
+            "this is momentum without\nfriction, not gradient descent, which is the overdamped "
+            "limit (entry gradient_descent).\n"
         ),
         "reparametrization": [
             {"name": "lr", "meaning": "learning rate", "equals": "tau/h"},

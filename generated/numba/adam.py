@@ -70,13 +70,13 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "736e0962bade98b3de8b567bd726479dba7e308ad4c100ca1a68804964005923",
-    "body_sha256": "60fbfc12274cb75d5600f1308fc7b2f16e8ea6e6b5f04b18423d9c75def716ec",
+    "body_sha256": "5295d91dc9a2ef54a3d44178ecf9991384353618ca414d60c9184ba8c7c75fa7",
     "command": "symplectic-codegen generate --catalog adam --target numba",
     "spec": {
         "format": 1,
         "description": (
-            "The metric of the kinetic energy is a memory of the squared gradients; the profile "
-            "is that of\ndebiased_momentum. Both bias corrections are derived: that of the first "
+            "The metric of the kinetic energy is a memory of the squared gradients; the profile is "
+            "that of\ndebiased_momentum. Both bias corrections are derived: that of the first "
             "moment is the cooling from\ninfinite temperature, that of the second the "
             "normalisation of the average.\n"
         ),

@@ -63,8 +63,8 @@ from numba.extending import intrinsic
 
 PROVENANCE = {
     "hamiltonian": (
-        "beta/(2*k)*sum(X**2/(sqrt(average(G**2, nu)) + eps)) + (beta + b*exp(lam*t))*c**2/k*L\n "
-        " + h/k*((gamma + lam)*beta + gamma*b*exp(lam*t))*U + h*lam/k*beta*dot(X, w)"
+        "beta/(2*k)*sum(X**2/(sqrt(average(G**2, nu)) + eps)) + (beta + b*exp(lam*t))*c**2/k*L\n  "
+        "+ h/k*((gamma + lam)*beta + gamma*b*exp(lam*t))*U + h*lam/k*beta*dot(X, w)"
     ),
     "name": "adamw",
     "target": "numba",
@@ -73,7 +73,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "f7ba13e82932feec1219c046413813a85e41cc04221dc09a1fd08956f550f54d",
-    "body_sha256": "ad317887df7a41b40db8d49db083d1931923871b700d9f7a580bd623b6bb5205",
+    "body_sha256": "22ef4a4d9789edd49bef4c798d7937b97949bbcb85415ba93063bc457d5e4528",
     "command": "symplectic-codegen generate --catalog adamw --target numba",
     "spec": {
         "format": 1,
@@ -133,8 +133,7 @@ PROVENANCE = {
                 "bounds": "[1, 1]",
                 "meaning": "weight of the gradient average",
                 "equals": (
-                    "c**2/h*(exp(lam*tau) - exp(-gamma*tau))/((gamma + lam)*(1 - "
-                    "exp(-gamma*tau)))"
+                    "c**2/h*(exp(lam*tau) - exp(-gamma*tau))/((gamma + lam)*(1 - exp(-gamma*tau)))"
                 ),
             },
         ],

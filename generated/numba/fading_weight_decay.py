@@ -63,15 +63,15 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "248fdd1abb904d1a6e5a4e53c1b673d581812f9ee9b07d363b195ff89803cde6",
-    "body_sha256": "6fcd301bb1a185308129b8dd36f0383bdb66a874e85d170d10d0a3da3f65b7ed",
+    "body_sha256": "ca0c12d9e53d3914335e6156f626ff90818ef1335df76eac2a07a25457f3f49c",
     "command": "symplectic-codegen generate --catalog fading_weight_decay --target numba",
     "spec": {
         "format": 1,
         "title": "Momentum with the paper's harmonic term",
         "description": (
-            "The paper's lambda/2*w**2 as printed. Its force lacks the factor beta, so relative "
-            "to the loss it\nfades as 1/beta(t) = exp(-gamma*t)/beta0: a regularisation that "
-            "switches itself off. It is the same\nas weight decay only at constant temperature.\n"
+            "The paper's lambda/2*w**2 as printed. Its force lacks the factor beta, so relative to "
+            "the loss it\nfades as 1/beta(t) = exp(-gamma*t)/beta0: a regularisation that switches "
+            "itself off. It is the same\nas weight decay only at constant temperature.\n"
         ),
         "hyperparameters": [
             {"name": "decay", "meaning": "strength of the harmonic potential at the start"},

@@ -60,15 +60,15 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "11e881dae3c0bafe303f7a1652bd3dfec1728f5787d980077f01733c53297c9d",
-    "body_sha256": "08004642bcc9d603a14190e43d83a036afc4f9bc3dd88f1b70742b32fa2f34d2",
+    "body_sha256": "5de5655907d570be19c43ab9f33c1980dac3f481a2147811a7bc6d6149ddcde7",
     "command": "symplectic-codegen generate --catalog heavy_ball --target numba",
     "spec": {
         "format": 1,
         "title": "SGD with momentum in the form of torch.optim.SGD",
         "description": (
-            "The same Hamiltonian as momentum, in the parameters of torch.optim.SGD: the "
-            "gradient enters with\nweight 1 - dampening. (PyTorch starts its buffer with the "
-            "full first gradient; with dampening = 0\nthat is the same.)\n"
+            "The same Hamiltonian as momentum, in the parameters of torch.optim.SGD: the gradient "
+            "enters with\nweight 1 - dampening. (PyTorch starts its buffer with the full first "
+            "gradient; with dampening = 0\nthat is the same.)\n"
         ),
         "reparametrization": [
             {"name": "lr", "meaning": "learning rate", "equals": "tau/h"},

@@ -61,16 +61,15 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "71bbc12b1851074bea816304e143efc2a597694dc592d8ea3d9915d7ede6ad81",
-    "body_sha256": "3f100144e7b1188238c9a4005690dbd506ee310f4f3d8388503e77a38c05415a",
+    "body_sha256": "556b59b2e23e0b6cca7ecae832e2f734355f0f228f1c05987002a52d6640a73f",
     "command": "symplectic-codegen generate --catalog nesterov_flow --target numba",
     "spec": {
         "format": 1,
         "title": "Nesterov's 3/t law",
         "description": (
             "A thermal parameter that grows as the cube of time, beta(t) = beta0*(1 + t/t0)**3: "
-            "for t much\nlarger than t0 the friction is 3/t. This is the symplectic "
-            "discretisation of that flow, not\nNesterov's method itself, which reads the "
-            "gradient elsewhere.\n"
+            "for t much\nlarger than t0 the friction is 3/t. This is the symplectic discretisation "
+            "of that flow, not\nNesterov's method itself, which reads the gradient elsewhere.\n"
         ),
         "hyperparameters": [
             {"name": "t0", "bounds": "(0, oo)", "meaning": "time at which cooling sets in"},

@@ -64,14 +64,14 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "8eaaf84f3fcfc465b4d69a54b2d682c2a07fe8e072183f8dc40af9b2383a7e94",
-    "body_sha256": "0e226149125d3ca79284dc7c6581df42f421a03adbb5dc20517e3a9d3f81a0ac",
+    "body_sha256": "4be066d28bb20545cb7a4d3a56ee55edec619ec167da44079a27ff0e66e74724",
     "command": "symplectic-codegen generate --catalog relativistic --target numba",
     "spec": {
         "format": 1,
         "title": "Relativistic momentum, kinetic energy as in the paper",
         "description": (
-            "The speed is bounded, but the bound itself falls as the system cools: the paper "
-            "notes that learning\nstops. The entry relativistic_degree_one keeps it.\n"
+            "The speed is bounded, but the bound itself falls as the system cools: the paper notes "
+            "that learning\nstops. The entry relativistic_degree_one keeps it.\n"
         ),
         "hyperparameters": [{"name": "gamma", "meaning": "cooling rate"}],
         "references": [

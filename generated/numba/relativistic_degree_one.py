@@ -61,15 +61,15 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "d287333ee75fa10ffb3b3f85d899af0905f7b632939eb73a57095bbeafb4a6b5",
-    "body_sha256": "694d0d1d839fca00f7358f60fa274bee1f3cbec8ddf52e46a084cb144a39a044",
+    "body_sha256": "24b6a8a30380b5bfb01085fc99115f7fc4381d0825883e61d199fb3824e715cd",
     "command": "symplectic-codegen generate --catalog relativistic_degree_one --target numba",
     "spec": {
         "format": 1,
         "title": "Relativistic momentum of degree one in beta",
         "description": (
-            "The kinetic energy has the same factor beta as the rest, as the paper needs: "
-            "cooling then slows\nnothing down, and the speed is bounded by lr*s for ever. The "
-            "limit s -> oo is momentum.\n"
+            "The kinetic energy has the same factor beta as the rest, as the paper needs: cooling "
+            "then slows\nnothing down, and the speed is bounded by lr*s for ever. The limit s -> "
+            "oo is momentum.\n"
         ),
         "hyperparameters": [
             {

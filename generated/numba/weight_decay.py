@@ -61,16 +61,16 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "f58c99e77845eecd15c10468a434dbe3b506aa03f3bcae1c8c176c9828c37562",
-    "body_sha256": "74c764410758c73632f4eea13c16d3b01ea6446224309ece942eca270ec475bb",
+    "body_sha256": "86393048c6a117ba93d66c02da914353431b1931aae17c57b1a3a07c50ee86a5",
     "command": "symplectic-codegen generate --catalog weight_decay --target numba",
     "spec": {
         "format": 1,
         "title": "Momentum with weight decay (L2)",
         "description": (
             "A harmonic potential with the same thermal mass as the loss: the L2 penalty, i.e. "
-            "what\nweight_decay of torch.optim.SGD does (coupled decay, through the momenta), "
-            "not the decoupled\ndecay of AdamW. The paper's own term lambda/2*w**2 has no factor "
-            "beta and fades under cooling: see\nfading_weight_decay.\n"
+            "what\nweight_decay of torch.optim.SGD does (coupled decay, through the momenta), not "
+            "the decoupled\ndecay of AdamW. The paper's own term lambda/2*w**2 has no factor beta "
+            "and fades under cooling: see\nfading_weight_decay.\n"
         ),
         "hyperparameters": [
             {

@@ -56,16 +56,16 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "c25bb9909d14a7da2cbd02ca78520544c9c6c4eb4bec860e50b1c21d5b0618e4",
-    "body_sha256": "e77b7b8d2d67cf21ba94e1327cdd0b1d7d62b738db52cb51f4c237f7a9355528",
+    "body_sha256": "40cbb4f996efbe857aa08e7d8ea46d8dc220e6f2706c04da1c909549ce7497e3",
     "command": "symplectic-codegen generate --catalog accumulation --target numpy",
     "spec": {
         "format": 1,
         "title": "Gradient accumulation at constant temperature",
         "description": (
-            'The paper\'s "SGD": a constant thermal mass makes the momenta a sum of all '
-            "gradients so far. Nothing\nis ever forgotten, so near a minimum the weights "
-            "oscillate for ever: this is momentum without\nfriction, not gradient descent, which "
-            "is the overdamped limit (entry gradient_descent).\n"
+            'The paper\'s "SGD": a constant thermal mass makes the momenta a sum of all gradients '
+            "so far. Nothing\nis ever forgotten, so near a minimum the weights oscillate for ever: "
+            "this is momentum without\nfriction, not gradient descent, which is the overdamped "
+            "limit (entry gradient_descent).\n"
         ),
         "reparametrization": [
             {"name": "lr", "meaning": "learning rate", "equals": "tau/h"},

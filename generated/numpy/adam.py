@@ -67,13 +67,13 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "736e0962bade98b3de8b567bd726479dba7e308ad4c100ca1a68804964005923",
-    "body_sha256": "5b0f572cf038f83913a717643b1d808d5d19a37bf48cd0977a5aa0da75a942c5",
+    "body_sha256": "4ba02f1c05f6462365e405537859a70be040aeb79ba61639f56404da624e46e0",
     "command": "symplectic-codegen generate --catalog adam --target numpy",
     "spec": {
         "format": 1,
         "description": (
-            "The metric of the kinetic energy is a memory of the squared gradients; the profile "
-            "is that of\ndebiased_momentum. Both bias corrections are derived: that of the first "
+            "The metric of the kinetic energy is a memory of the squared gradients; the profile is "
+            "that of\ndebiased_momentum. Both bias corrections are derived: that of the first "
             "moment is the cooling from\ninfinite temperature, that of the second the "
             "normalisation of the average.\n"
         ),

@@ -60,8 +60,8 @@ import numpy as np
 
 PROVENANCE = {
     "hamiltonian": (
-        "beta/(2*k)*sum(X**2/(sqrt(average(G**2, nu)) + eps)) + (beta + b*exp(lam*t))*c**2/k*L\n "
-        " + h/k*((gamma + lam)*beta + gamma*b*exp(lam*t))*U + h*lam/k*beta*dot(X, w)"
+        "beta/(2*k)*sum(X**2/(sqrt(average(G**2, nu)) + eps)) + (beta + b*exp(lam*t))*c**2/k*L\n  "
+        "+ h/k*((gamma + lam)*beta + gamma*b*exp(lam*t))*U + h*lam/k*beta*dot(X, w)"
     ),
     "name": "adamw",
     "target": "numpy",
@@ -70,7 +70,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "f7ba13e82932feec1219c046413813a85e41cc04221dc09a1fd08956f550f54d",
-    "body_sha256": "9e93e0ada14c78e66a1be9204c9bbf71bf22bec970eb24224ae863f6d7a72b0b",
+    "body_sha256": "581aff29157ad185bf9e80b14190c590bd7d2ef69f686d8a7f51020628106748",
     "command": "symplectic-codegen generate --catalog adamw --target numpy",
     "spec": {
         "format": 1,
@@ -130,8 +130,7 @@ PROVENANCE = {
                 "bounds": "[1, 1]",
                 "meaning": "weight of the gradient average",
                 "equals": (
-                    "c**2/h*(exp(lam*tau) - exp(-gamma*tau))/((gamma + lam)*(1 - "
-                    "exp(-gamma*tau)))"
+                    "c**2/h*(exp(lam*tau) - exp(-gamma*tau))/((gamma + lam)*(1 - exp(-gamma*tau)))"
                 ),
             },
         ],

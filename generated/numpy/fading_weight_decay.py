@@ -60,15 +60,15 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "248fdd1abb904d1a6e5a4e53c1b673d581812f9ee9b07d363b195ff89803cde6",
-    "body_sha256": "8f06e1ec4122840eb658245896bd9e30245c801f4a3c8a264cf7c540f1219f5d",
+    "body_sha256": "3e3d1c9b653dc1ab6ca093d81bada8e18735748c50bb4afd38003875298682de",
     "command": "symplectic-codegen generate --catalog fading_weight_decay --target numpy",
     "spec": {
         "format": 1,
         "title": "Momentum with the paper's harmonic term",
         "description": (
-            "The paper's lambda/2*w**2 as printed. Its force lacks the factor beta, so relative "
-            "to the loss it\nfades as 1/beta(t) = exp(-gamma*t)/beta0: a regularisation that "
-            "switches itself off. It is the same\nas weight decay only at constant temperature.\n"
+            "The paper's lambda/2*w**2 as printed. Its force lacks the factor beta, so relative to "
+            "the loss it\nfades as 1/beta(t) = exp(-gamma*t)/beta0: a regularisation that switches "
+            "itself off. It is the same\nas weight decay only at constant temperature.\n"
         ),
         "hyperparameters": [
             {"name": "decay", "meaning": "strength of the harmonic potential at the start"},

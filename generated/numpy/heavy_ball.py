@@ -57,15 +57,15 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "11e881dae3c0bafe303f7a1652bd3dfec1728f5787d980077f01733c53297c9d",
-    "body_sha256": "5a83080ed2bc88a80327abd013bc7de8d644de8b40f49f1417222cb919132edc",
+    "body_sha256": "c780c43c1a2ac08ee57d44aa0098634506f4c6b8e70f41c6fea3ab5f0c0dbca4",
     "command": "symplectic-codegen generate --catalog heavy_ball --target numpy",
     "spec": {
         "format": 1,
         "title": "SGD with momentum in the form of torch.optim.SGD",
         "description": (
-            "The same Hamiltonian as momentum, in the parameters of torch.optim.SGD: the "
-            "gradient enters with\nweight 1 - dampening. (PyTorch starts its buffer with the "
-            "full first gradient; with dampening = 0\nthat is the same.)\n"
+            "The same Hamiltonian as momentum, in the parameters of torch.optim.SGD: the gradient "
+            "enters with\nweight 1 - dampening. (PyTorch starts its buffer with the full first "
+            "gradient; with dampening = 0\nthat is the same.)\n"
         ),
         "reparametrization": [
             {"name": "lr", "meaning": "learning rate", "equals": "tau/h"},

@@ -58,16 +58,15 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "71bbc12b1851074bea816304e143efc2a597694dc592d8ea3d9915d7ede6ad81",
-    "body_sha256": "47cc686696e1d328f0e1260a4f2f637fe8bf578a11ffd81b937adec4222e1d2e",
+    "body_sha256": "d22c39e5139cfc29f50b71b475f2959476f0da6b6ebd83f77d787a42b6120e82",
     "command": "symplectic-codegen generate --catalog nesterov_flow --target numpy",
     "spec": {
         "format": 1,
         "title": "Nesterov's 3/t law",
         "description": (
             "A thermal parameter that grows as the cube of time, beta(t) = beta0*(1 + t/t0)**3: "
-            "for t much\nlarger than t0 the friction is 3/t. This is the symplectic "
-            "discretisation of that flow, not\nNesterov's method itself, which reads the "
-            "gradient elsewhere.\n"
+            "for t much\nlarger than t0 the friction is 3/t. This is the symplectic discretisation "
+            "of that flow, not\nNesterov's method itself, which reads the gradient elsewhere.\n"
         ),
         "hyperparameters": [
             {"name": "t0", "bounds": "(0, oo)", "meaning": "time at which cooling sets in"},

@@ -61,14 +61,14 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "8eaaf84f3fcfc465b4d69a54b2d682c2a07fe8e072183f8dc40af9b2383a7e94",
-    "body_sha256": "0ea2f8837f902509c48c74d374b978df4c1e425c4223ba65315ff630448d29a6",
+    "body_sha256": "34ad26c90d4573833efb72aa730f39be0b1daf9a20f2b2222f208349234b3969",
     "command": "symplectic-codegen generate --catalog relativistic --target numpy",
     "spec": {
         "format": 1,
         "title": "Relativistic momentum, kinetic energy as in the paper",
         "description": (
-            "The speed is bounded, but the bound itself falls as the system cools: the paper "
-            "notes that learning\nstops. The entry relativistic_degree_one keeps it.\n"
+            "The speed is bounded, but the bound itself falls as the system cools: the paper notes "
+            "that learning\nstops. The entry relativistic_degree_one keeps it.\n"
         ),
         "hyperparameters": [{"name": "gamma", "meaning": "cooling rate"}],
         "references": [

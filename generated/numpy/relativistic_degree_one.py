@@ -58,15 +58,15 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "d287333ee75fa10ffb3b3f85d899af0905f7b632939eb73a57095bbeafb4a6b5",
-    "body_sha256": "2afaec20a26b61f088c626003b425f0648245d7771bf038cb29691bb7966c8f1",
+    "body_sha256": "e29f8c55ff075a80e5913ef981b302e9d9512f97ee634ef3e5c3f0a0aae8b628",
     "command": "symplectic-codegen generate --catalog relativistic_degree_one --target numpy",
     "spec": {
         "format": 1,
         "title": "Relativistic momentum of degree one in beta",
         "description": (
-            "The kinetic energy has the same factor beta as the rest, as the paper needs: "
-            "cooling then slows\nnothing down, and the speed is bounded by lr*s for ever. The "
-            "limit s -> oo is momentum.\n"
+            "The kinetic energy has the same factor beta as the rest, as the paper needs: cooling "
+            "then slows\nnothing down, and the speed is bounded by lr*s for ever. The limit s -> "
+            "oo is momentum.\n"
         ),
         "hyperparameters": [
             {

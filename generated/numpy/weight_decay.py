@@ -58,16 +58,16 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "f58c99e77845eecd15c10468a434dbe3b506aa03f3bcae1c8c176c9828c37562",
-    "body_sha256": "12903e0edbd1e9b95461c7fddcf9efdb6291776bf241b3b6b5f6e52f7f66b528",
+    "body_sha256": "32df2ec49edba373012013b7369b38c89dcb514422a5e7e60fcae1b4fa7fb5b3",
     "command": "symplectic-codegen generate --catalog weight_decay --target numpy",
     "spec": {
         "format": 1,
         "title": "Momentum with weight decay (L2)",
         "description": (
             "A harmonic potential with the same thermal mass as the loss: the L2 penalty, i.e. "
-            "what\nweight_decay of torch.optim.SGD does (coupled decay, through the momenta), "
-            "not the decoupled\ndecay of AdamW. The paper's own term lambda/2*w**2 has no factor "
-            "beta and fades under cooling: see\nfading_weight_decay.\n"
+            "what\nweight_decay of torch.optim.SGD does (coupled decay, through the momenta), not "
+            "the decoupled\ndecay of AdamW. The paper's own term lambda/2*w**2 has no factor beta "
+            "and fades under cooling: see\nfading_weight_decay.\n"
         ),
         "hyperparameters": [
             {

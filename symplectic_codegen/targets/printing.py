@@ -361,7 +361,7 @@ def literal_lines(key: str, value: object, depth: int = 1) -> list[str]:
     if len(flat) <= LINE_LENGTH:
         return [flat]
     if isinstance(value, str):
-        width = LINE_LENGTH - len(pad) - len(INDENT) - 2
+        width = LINE_LENGTH - len(pad) - len(INDENT)
         pieces = _string_pieces(value, width)
         return [f"{head}(", *(f"{pad}{INDENT}{piece}" for piece in pieces), f"{pad}),"]
     lines: list[str] = []
