@@ -157,7 +157,7 @@ def find_nonzero(expr: sp.Expr) -> tuple[dict[str, str], str] | None:
     explicit = instantiate(expr, coordinates, index, loss=_polynomial_loss(coordinates.w))
     explicit = explicit.xreplace({d: sp.Integer(_DIMENSION)})
     symbols = sorted(explicit.free_symbols, key=lambda s: str(s.name))
-    evaluate = sp.lambdify(symbols, list(sp.Add.make_args(explicit)), modules="mpmath")
+    evaluate = sp.lambdify(symbols, list(sp.Add.make_args(explicit)), "mpmath", dummify=True)
     for number in range(POINTS):
         point = [reproducible_value(s.name, number) for s in symbols]
         with mpmath.workdps(DIGITS):

@@ -33,6 +33,8 @@ def check_name(name: str, where: str) -> None:
             f"{where}: {name[:60]!r} is not a name; names are plain identifiers of at most "
             f"{limits.MAX_NAME} characters that begin with a letter"
         )
+    if name == "n":
+        raise SpecError(f"{where}: n is the number of the step in an update; choose another name")
     if name in FUNCTIONS:
         raise SpecError(f"{where}: {name!r} is a function of the language; choose another name")
 

@@ -85,22 +85,30 @@ def _solves(propagator: sp.Expr, rate: sp.Expr) -> bool:
     residual = sp.diff(propagator, t).xreplace(positive) - rate.subs(beta, opened)
     for base, symbol in positive.items():
         # What is left over is one power of the base times something rational in it.
-        residual = sp.expand(sp.powsimp(sp.expand(residual), force=True))
-        powers = [p for p in residual.atoms(sp.Pow) if p.base == symbol]
-        broken = [p.exp for p in powers if not p.exp.is_integer]
+        residual = _tidy_powers(sp.expand(residual), symbol)
+        broken = sorted(
+            (p.exp for p in residual.atoms(sp.Pow) if p.base == symbol and not p.exp.is_integer),
+            key=sp.default_sort_key,
+        )
         if broken:
-            residual = sp.expand(residual * symbol ** -broken[0])
-        residual = residual.replace(
-            lambda e, symbol=symbol: e.is_Pow and e.base == symbol,
-            lambda e, symbol=symbol: symbol ** sp.simplify(e.exp),
-        ).xreplace({symbol: base})
+            residual = _tidy_powers(sp.expand(residual * symbol ** -broken[0]), symbol)
+        residual = residual.xreplace({symbol: base})
     return vanishes(sp.powsimp(residual))
+
+
+def _tidy_powers(expr: sp.Expr, symbol: sp.Symbol) -> sp.Expr:
+    """`expr` with the exponents of `symbol` in lowest terms, so that equal ones are seen."""
+    joined = sp.expand(sp.powsimp(expr))
+    return joined.replace(
+        lambda e: e.is_Pow and e.base == symbol, lambda e: symbol ** sp.cancel(e.exp)
+    )
 
 
 def _positive_bases(propagator: sp.Expr) -> dict[sp.Expr, sp.Symbol]:
     """Symbols for the sums that are raised to a power: positive wherever beta is defined."""
     bases = {power.base for power in propagator.atoms(sp.Pow) if power.base.is_Add}
-    return {base: sp.Dummy("base", positive=True) for base in bases}
+    ordered = sorted(bases, key=sp.default_sort_key)
+    return {base: sp.Dummy(f"base{i}", positive=True) for i, base in enumerate(ordered)}
 
 
 def _dependence(rate: sp.Expr) -> str:
