@@ -30,7 +30,7 @@ from symplectic_codegen.rule.rule import UpdateRule
 
 END = 0.6
 START = np.array([0.9, -0.6])
-LIMIT = 6.0  # seconds of processor time for one derivation
+LIMIT = 20.0  # seconds of processor time for one derivation
 
 
 @contextmanager
@@ -95,7 +95,7 @@ def test_a_random_hamiltonian_is_integrated_at_first_order(seed: int) -> None:
 
 # Their time weights keep SymPy's integrator busy for longer than a test should wait; 152 is left
 # out because it cannot even be interrupted.
-_LONG = pytest.mark.xfail(reason="integration takes too long", raises=TimeoutError, strict=False)
+_LONG = pytest.mark.xfail(reason="integration takes too long", run=False)
 
 
 @pytest.mark.slow
@@ -137,9 +137,7 @@ def test_an_error_function_is_not_refused() -> None:
     assert check(HARD["error function"])
 
 
-SLOW_PROOF = pytest.mark.xfail(
-    reason="the proof of symplecticity takes SymPy minutes", raises=TimeoutError, strict=False
-)
+SLOW_PROOF = pytest.mark.xfail(reason="its proof takes SymPy minutes", run=False)
 COUPLINGS = [
     "beta*sinh(X)",
     "beta**2*X",
