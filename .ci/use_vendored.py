@@ -17,7 +17,8 @@ import mine  # noqa: E402
 for cls, options in (
     (mine.Mine, {"tau": 0.1, "gamma": 1.0}),
     (bounded.Bounded, {"tau": 0.1, "gamma": 1.0}),
-    (logarithmic.Logarithmic, {"tau": 0.1, "gamma": 0.02}),
+    # Its beta = 1/(1 - gamma t) ends at t = 1/gamma = 151; 300 steps stay just below.
+    (logarithmic.Logarithmic, {"tau": 0.5, "gamma": 0.0066}),
 ):
     w = np.linspace(-1, 1, 10, dtype=np.float32)
     before = float(w @ w)
