@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import importlib.util
+import os
 import shlex
 import sys
 import tempfile
@@ -17,6 +19,7 @@ from symplectic_codegen.algebra.notation import to_ascii
 from symplectic_codegen.algebra.proof import Verdict
 from symplectic_codegen.driver import Derivation, derive
 from symplectic_codegen.errors import NotSeparableError, SpecError, TargetError
+from symplectic_codegen.files import write_files
 from symplectic_codegen.language.hamiltonian import Hamiltonian
 from symplectic_codegen.language.parameters import STANDARD_NAMES
 from symplectic_codegen.language.spec import Spec
@@ -96,12 +99,10 @@ def load(
 def import_source(stem: str, text: str) -> Any:
     """Import generated source from a real file, so that Numba can cache what it compiles."""
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    folder = Path(tempfile.gettempdir()) / f"symplectic_codegen-{_user()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    folder = _cache_folder()
     unique = f"{stem}_{digest}"
     path = folder / f"{unique}.py"
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        path.write_text(text, encoding="utf-8")
+    write_files(folder, {path.name: text})  # atomic: other processes may be loading it now
     spec = importlib.util.spec_from_file_location(unique, path)
     assert spec is not None
     assert spec.loader is not None
@@ -111,10 +112,15 @@ def import_source(stem: str, text: str) -> Any:
     return module
 
 
-def _user() -> str:
-    import getpass
-
-    return getpass.getuser()
+def _cache_folder() -> Path:
+    """A folder of this user's alone: nobody else may put code where it is imported from."""
+    folder = Path(tempfile.gettempdir()) / f"symplectic_codegen-{getpass.getuser()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if hasattr(os, "getuid"):
+        status = folder.stat()
+        if status.st_uid != os.getuid() or status.st_mode & 0o022:
+            return Path(tempfile.mkdtemp(prefix="symplectic_codegen-"))
+    return folder
 
 
 def class_name(name: str) -> str:
