@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -101,6 +102,20 @@ def contenders(case: Case, optimizer_class: Any) -> dict[str, Step]:
     scalars = np.float32(LR), np.float32(MU), np.float32(1 - MU)
     optimizer = optimizer_class(arrays(case, 1), lr=LR, momentum=MU)
 
+    # The kernel alone, on the optimizer's own arrays and with the table that `step` would make.
+    module = sys.modules[optimizer_class.__module__]
+    (group,) = (g for g in optimizer._all_groups if g.members)
+    table = group.table.copy()
+    table[1] = [g.ctypes.data for g in grads]
+    threads = module._threads(case.elements)
+    kernel_words = (table, group.starts, group.like)
+
+    def kernel() -> None:
+        if threads > 1:
+            module._parallel_update(*kernel_words, threads, *scalars)
+        else:
+            module._serial_update(*kernel_words, *scalars)
+
     numpy_w, numpy_x = arrays(case, 1), [np.zeros_like(g) for g in grads]
     scratch = [np.empty_like(g) for g in grads]
 
@@ -116,8 +131,8 @@ def contenders(case: Case, optimizer_class: Any) -> dict[str, Step]:
     kernels = [hand_written if g.size >= 65536 else hand_written_serial for g in grads]
 
     def hand_step() -> None:
-        for kernel, w, G, X in zip(kernels, hand_w, grads, hand_x, strict=True):
-            kernel(w, G, X, *scalars)
+        for one, w, G, X in zip(kernels, hand_w, grads, hand_x, strict=True):
+            one(w, G, X, *scalars)
 
     total = sum(case.sizes)
     y, x = np.zeros(total, np.float32), np.ones(total, np.float32)
@@ -125,6 +140,7 @@ def contenders(case: Case, optimizer_class: Any) -> dict[str, Step]:
     return {
         "axpy": lambda: axpy(y, x, a),
         "generated": lambda: optimizer.step(grads),
+        "its kernel": kernel,
         "hand-written": hand_step,
         "numpy": numpy_step,
     }
