@@ -120,16 +120,18 @@ def update_equations(
     linear = _is_linear(scheme)
     clock = scheme.offset  # where beta is, in steps from the start of this one
     program = scheme.program
+    absorbed = False  # whether the kick just made has taken the stretch of the dilation after it
     for flow, following in zip_longest(program, program[1:]):
         start = profile.subs(t, START + clock * tau)
         if X in flow.updates and flow.stretch == 1:
             clock += flow.advance
             end = profile.subs(t, START + clock * tau)
-            absorbs = linear and following is not None
-            stretch = following.stretch.subs(beta, end) if absorbs else sp.S.One
+            absorbed = linear and following is not None and _only_stretches(following)
+            stretch = following.stretch.subs(beta, end) if absorbed else sp.S.One
             updates = _kick(scheme, flow, start, end, stretch, namer)
         elif flow.stretch != 1:
-            updates = _dilation(flow, start, linear, namer)
+            updates = _dilation(flow, start, absorbed, namer)
+            absorbed = False
         elif w in flow.updates:
             updates = _rest(flow, start, namer)
         else:
@@ -179,10 +181,16 @@ def _is_linear(scheme: Scheme) -> bool:
     return not slope.has(X) and vanishes(scheme.space.coupling - slope * X)
 
 
+def _only_stretches(flow: Flow) -> bool:
+    """Whether this is a dilation that leaves U alone: then a kick can take over its stretch."""
+    return bool(flow.stretch != 1 and flow.updates[U] == U)
+
+
 def _dilation(flow: Flow, at: sp.Expr, absorbed: bool, namer: _Namer) -> list[Assignment]:
     """w, U and (unless the kick before it has `absorbed` the stretch) X after a dilation."""
     shrink = namer.name("shrink", 1 / flow.stretch.subs(beta, at), "decay of the weights")
-    result = [Assignment(w, shrink * w), Assignment(U, _factored(flow.updates[U], namer))]
+    energy = _factored(flow.updates[U].subs(beta, at), namer)
+    result = [Assignment(w, shrink * w), Assignment(U, energy)]
     if not absorbed:
         result.append(Assignment(X, _collect(flow.updates[X].subs(beta, at), namer, {})))
     return result
