@@ -17,7 +17,13 @@ from symplectic_codegen.rule.expression import (
     references,
     substitute,
 )
-from symplectic_codegen.rule.rule import PARAMETER, Assign, UpdateRule
+from symplectic_codegen.rule.rule import (
+    PARAMETER,
+    Assign,
+    Element,
+    UpdateRule,
+    assignments_in,
+)
 
 _EXACT: dict[Op, Callable[[Fraction, Fraction], Fraction]] = {
     Op.ADD: lambda a, b: a + b,
@@ -100,10 +106,23 @@ def drop_unused(rule: UpdateRule) -> UpdateRule:
         for reduction in reductions:
             needed |= references(reduction.expr)
         needed |= {store.source for store in stage.stores}
-        elements = _live(stage.elements, needed)
+        elements = _live_elements(stage.elements, needed)
         scalars = _live(stage.scalars, needed)
         stages.append(replace(stage, scalars=scalars, elements=elements, reductions=reductions))
     return replace(rule, stages=tuple(reversed(stages)), epilogue=epilogue)
+
+
+def _live_elements(elements: tuple[Element, ...], needed: set[str]) -> tuple[Element, ...]:
+    """As `_live`; an iteration stays as a whole if anything of it is needed."""
+    kept: list[Element] = []
+    for element in reversed(elements):
+        if isinstance(element, Assign):
+            kept += _live((element,), needed)
+        elif needed & {a.name for a in assignments_in((element,))}:
+            for assign in assignments_in((element,)):
+                needed |= references(assign.expr)
+            kept.append(element)
+    return tuple(reversed(kept))
 
 
 def drop_unread_buffers(rule: UpdateRule) -> UpdateRule:

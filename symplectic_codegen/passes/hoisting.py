@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from symplectic_codegen.passes.mapping import map_elements
 from symplectic_codegen.rule.expression import ONE, Call, Expr, Number, Op, Ref, references
-from symplectic_codegen.rule.rule import GRADIENT, PARAMETER, Assign, Reduction, Stage, UpdateRule
+from symplectic_codegen.rule.rule import (
+    GRADIENT,
+    NOISE,
+    PARAMETER,
+    Assign,
+    Reduction,
+    Stage,
+    UpdateRule,
+)
 
 
 def hoist_scalars(rule: UpdateRule) -> UpdateRule:
@@ -18,26 +27,19 @@ def hoist_scalars(rule: UpdateRule) -> UpdateRule:
     stages = []
     for stage in rule.stages:
         hoister = _Hoister(rule, stage, taken)
-        elements = tuple(replace(a, expr=hoister.hoist(a.expr)) for a in stage.elements)
-        reductions = tuple(replace(r, expr=hoister.hoist(r.expr)) for r in stage.reductions)
-        stages.append(
-            replace(
-                stage,
-                scalars=stage.scalars + tuple(hoister.new),
-                elements=elements,
-                reductions=reductions,
-            )
-        )
+        hoisted = map_elements(stage, hoister.hoist)
+        stages.append(replace(hoisted, scalars=stage.scalars + tuple(hoister.new)))
     return replace(rule, stages=tuple(stages))
 
 
 def _all_names(rule: UpdateRule) -> set[str]:
     names = {p.name for p in rule.parameters} | {s.name for s in rule.states}
     names |= {a.name for a in rule.epilogue} | {b.name for b in rule.buffers}
+    names |= {s.name for s in rule.block_states}
     for stage in rule.stages:
         items: tuple[Assign | Reduction, ...] = (
             *stage.scalars,
-            *stage.elements,
+            *stage.assigned,
             *stage.reductions,
         )
         names |= {item.name for item in items}
@@ -46,8 +48,8 @@ def _all_names(rule: UpdateRule) -> set[str]:
 
 class _Hoister:
     def __init__(self, rule: UpdateRule, stage: Stage, taken: set[str]) -> None:
-        self.varying = {PARAMETER, GRADIENT} | {b.name for b in rule.buffers}
-        self.varying |= {a.name for a in stage.elements}
+        self.varying = {PARAMETER, GRADIENT, NOISE} | {b.name for b in rule.buffers}
+        self.varying |= {a.name for a in stage.assigned}
         self.taken = taken
         self.new: list[Assign] = []
 

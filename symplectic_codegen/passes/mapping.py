@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from symplectic_codegen.rule.expression import Expr
-from symplectic_codegen.rule.rule import Assign, Stage, UpdateRule
+from symplectic_codegen.rule.rule import Assign, Element, Iterate, Stage, UpdateRule
 
 Change = Callable[[Expr], Expr]
 
@@ -16,11 +16,23 @@ def map_assigns(assigns: tuple[Assign, ...], change: Change) -> tuple[Assign, ..
     return tuple(replace(a, expr=change(a.expr)) for a in assigns)
 
 
+def map_element(element: Element, change: Change) -> Element:
+    """`element` with `change` applied to every right-hand side."""
+    if isinstance(element, Assign):
+        return replace(element, expr=change(element.expr))
+    return Iterate(
+        map_assigns(element.variables, change),
+        map_assigns(element.body, change),
+        element.carry,
+        element.rounds,
+    )
+
+
 def map_elements(stage: Stage, change: Change) -> Stage:
     """`stage` with `change` applied to what is computed per element."""
     return replace(
         stage,
-        elements=map_assigns(stage.elements, change),
+        elements=tuple(map_element(e, change) for e in stage.elements),
         reductions=tuple(replace(r, expr=change(r.expr)) for r in stage.reductions),
     )
 

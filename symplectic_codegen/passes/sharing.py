@@ -16,7 +16,7 @@ from symplectic_codegen.rule.expression import (
     references,
     walk,
 )
-from symplectic_codegen.rule.rule import Assign, Stage, UpdateRule
+from symplectic_codegen.rule.rule import Assign, Element, Stage, UpdateRule
 
 
 def share_subexpressions(rule: UpdateRule) -> UpdateRule:
@@ -49,7 +49,8 @@ def _share_scalars(rule: UpdateRule, taken: set[str]) -> UpdateRule:
         for expr, count in occurrences.items()
         if count > 1 and not references(expr) & defined_late
     }
-    scalars, values = _assign_once(first.scalars, known, taken, "common")
+    values: dict[Expr, Ref] = {}
+    scalars = _assign_once(first.scalars, known, taken, "common", values)
     stages = [replace(first, scalars=scalars)]
     for stage in rule.stages[1:]:
         stages.append(replace(stage, scalars=_use(stage.scalars, values)))
@@ -61,11 +62,20 @@ def _share_elements(stage: Stage, taken: set[str]) -> Stage:
     for expr in stage.element_expressions:
         occurrences.update(n for n in walk(expr) if isinstance(n, Call))
     known = {expr for expr, count in occurrences.items() if count > 1}
-    elements, values = _assign_once(stage.elements, known, taken, "shared")
+    elements: list[Element] = []
+    values: dict[Expr, Ref] = {}
+    for element in stage.elements:
+        if isinstance(element, Assign):
+            elements += _assign_once((element,), known, taken, "shared", values)
+            continue
+        # What a round computes is its own: after the round its variables mean something else.
+        inside = dict(values)
+        body = _assign_once(element.body, known, taken, "shared", inside)
+        elements.append(replace(element, variables=_use(element.variables, values), body=body))
     reductions = tuple(
         replace(r, expr=_replace(r.expr, values, r.expr in values)) for r in stage.reductions
     )
-    return replace(stage, elements=elements, reductions=reductions)
+    return replace(stage, elements=tuple(elements), reductions=reductions)
 
 
 _CHEAP = (Op.ADD, Op.SUB, Op.MUL, Op.DIV, Op.NEG)
@@ -79,10 +89,16 @@ def _is_costly(node: Expr) -> bool:
 
 
 def _assign_once(
-    assigns: tuple[Assign, ...], known: set[Expr], taken: set[str], base: str
-) -> tuple[tuple[Assign, ...], dict[Expr, Ref]]:
-    """`assigns` with a new assignment in front of the first use of each known expression."""
-    values: dict[Expr, Ref] = {}
+    assigns: tuple[Assign, ...],
+    known: set[Expr],
+    taken: set[str],
+    base: str,
+    values: dict[Expr, Ref],
+) -> tuple[Assign, ...]:
+    """`assigns` with a new assignment in front of the first use of each known expression.
+
+    `values` says which of these have a name already, and grows.
+    """
     result: list[Assign] = []
     for assign in assigns:
         if assign.expr in known and assign.expr not in values:
@@ -93,7 +109,7 @@ def _assign_once(
         else:
             inner = _introduce(assign.expr, known, values, taken, base, result, whole=True)
             result.append(replace(assign, expr=inner))
-    return tuple(result), values
+    return tuple(result)
 
 
 def _introduce(

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 
+ANY = -1  # the arity of an operation that takes one argument or more
+
 
 class Op(Enum):
     """The operations of the language of rules. The value is (spelling, arity)."""
@@ -44,6 +46,8 @@ class Op(Enum):
     ERF = ("erf", 1)
     MIN = ("min", 2)
     MAX = ("max", 2)
+    CYCLE = ("cycle", ANY)  # cycle(i, a, b, c): a, b, c in turn as i counts 0, 1, 2, ...
+    BLOCK_SUM = ("block_sum", 1)  # the sum over the blocks of a value per block
 
     @property
     def spelling(self) -> str:
@@ -52,6 +56,9 @@ class Op(Enum):
     @property
     def arity(self) -> int:
         return self.value[1]
+
+
+HOST_ONLY = frozenset({Op.CYCLE, Op.BLOCK_SUM})  # these have no meaning inside a sweep
 
 
 @dataclass(frozen=True)
@@ -86,8 +93,9 @@ class Call:
     args: tuple[Expr, ...]
 
     def __post_init__(self) -> None:
-        if len(self.args) != self.op.arity:
-            raise ValueError(f"{self.op.spelling} takes {self.op.arity} arguments")
+        arity = self.op.arity
+        if len(self.args) != arity and (arity != ANY or not self.args):
+            raise ValueError(f"{self.op.spelling} takes {arity} arguments")
 
     def __str__(self) -> str:
         return render(self, _PLAIN)

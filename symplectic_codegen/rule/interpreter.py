@@ -16,13 +16,23 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import accumulate
 from typing import Any, Protocol
 
 import mpmath
 import numpy as np
 
 from symplectic_codegen.rule.expression import Expr, Number, Op, Ref
-from symplectic_codegen.rule.rule import GRADIENT, LOSS, PARAMETER, STEP, UpdateRule
+from symplectic_codegen.rule.rule import (
+    GRADIENT,
+    LOSS,
+    NOISE,
+    PARAMETER,
+    STEP,
+    Iterate,
+    Stage,
+    UpdateRule,
+)
 
 Value = Any  # a scalar or a vector of the arithmetic in use
 
@@ -45,6 +55,15 @@ class Arithmetic(Protocol):
     def fill(self, value: Value, size: int) -> Value:
         """A vector of `size` elements: `value` itself if it is one, else copies of it."""
 
+    def block_totals(self, values: Value, blocks: Sequence[int]) -> Value:
+        """The sums over blocks of so many elements each, as a vector."""
+
+    def spread(self, values: Value, blocks: Sequence[int]) -> Value:
+        """Each of the values as often as its block has elements."""
+
+    def whole(self, value: Value) -> int:
+        """The value of a whole number."""
+
     def cast(self, value: Value) -> Value:
         """A scalar of the step as the sweeps see it."""
 
@@ -63,11 +82,13 @@ class State:
         buffers: one vector per buffer, over the elements of all parameters.
         scalars: the scalar states.
         steps: how many steps were made.
+        blocks: one vector per block state, with a value per block.
     """
 
     buffers: Mapping[str, Value] = field(default_factory=dict)
     scalars: Mapping[str, Value] = field(default_factory=dict)
     steps: int = 0
+    blocks: Mapping[str, Value] = field(default_factory=dict)
 
 
 def evaluate(expr: Expr, values: Mapping[str, Value], arithmetic: Arithmetic) -> Value:
@@ -83,7 +104,13 @@ def evaluate(expr: Expr, values: Mapping[str, Value], arithmetic: Arithmetic) ->
         return arithmetic.scalar(expr.value)
     if isinstance(expr, Ref):
         return values[expr.name]
-    return arithmetic.apply(expr.op, *(evaluate(a, values, arithmetic) for a in expr.args))
+    arguments = [evaluate(a, values, arithmetic) for a in expr.args]
+    if expr.op is Op.CYCLE:
+        index, *choices = arguments
+        return choices[arithmetic.whole(index) % len(choices)]
+    if expr.op is Op.BLOCK_SUM:
+        return arithmetic.total(arguments[0], len(arguments[0]))
+    return arithmetic.apply(expr.op, *arguments)
 
 
 def initial_state(
@@ -91,13 +118,20 @@ def initial_state(
     hyperparameters: Mapping[str, Value],
     size: int,
     arithmetic: Arithmetic | None = None,
+    blocks: int = 1,
 ) -> State:
-    """The state before the first step of parameters with `size` elements in all."""
+    """The state before the first step of `blocks` parameters with `size` elements in all."""
     numbers = arithmetic or FLOAT64
+    zero = numbers.scalar(0)
     values = {name: numbers.scalar(value) for name, value in hyperparameters.items()}
     return State(
-        {b.name: numbers.vector([numbers.scalar(0)] * size) for b in rule.buffers},
-        {s.name: evaluate(s.initial, values, numbers) for s in rule.states},
+        {b.name: numbers.vector([zero] * size) for b in rule.buffers},
+        {
+            s.name: zero if s.starts_with_loss else evaluate(s.initial, values, numbers)
+            for s in rule.states
+        },
+        0,
+        {b.name: numbers.vector([zero] * blocks) for b in rule.block_states},
     )
 
 
@@ -109,6 +143,8 @@ def interpret(
     G: Value,
     loss: Value = None,
     arithmetic: Arithmetic | None = None,
+    noise: Value = None,
+    blocks: Sequence[int] | None = None,
 ) -> tuple[State, Value]:
     """One step: the new state and the new parameters; nothing given is changed.
 
@@ -120,6 +156,8 @@ def interpret(
         G: the elements of all gradients, in the same order.
         loss: the value of the loss, for a rule that needs it.
         arithmetic: what numbers are; `FLOAT64` unless told.
+        noise: a standard normal number per element, for a rule that needs it.
+        blocks: how many elements each parameter has; all in one unless told.
 
     Raises:
         ValueError: a guard of the rule does not hold.
@@ -150,30 +188,33 @@ def interpret(
     numbers = arithmetic or FLOAT64
     sweep = numbers.element()
     w, G = numbers.vector(w), numbers.vector(G)
-    size = len(w)
+    sizes = (len(w),) if blocks is None else tuple(blocks)
     scalars = {name: numbers.scalar(value) for name, value in hyperparameters.items()}
-    scalars.update(state.scalars)
-    scalars[STEP] = numbers.scalar(state.steps + 1)
+    scalars |= {**state.scalars, **state.blocks, STEP: numbers.scalar(state.steps + 1)}
     if rule.needs_loss:
         if loss is None:
             raise ValueError(f"the rule {rule.name} needs the value of the loss")
         scalars[LOSS] = numbers.scalar(loss)
+    if state.steps == 0:
+        first = [s for s in rule.states if s.starts_with_loss]
+        scalars |= {s.name: evaluate(s.initial, scalars, numbers) for s in first}
     for guard in rule.guards:
         if not numbers.is_positive(evaluate(guard.expr, scalars, numbers)):
             raise ValueError(guard.message)
     arrays = {PARAMETER: w, GRADIENT: G, **state.buffers}
+    if rule.needs_noise:
+        if noise is None:
+            raise ValueError(f"the rule {rule.name} needs noise")
+        arrays[NOISE] = numbers.vector(noise)
+    many = rule.block_values
     for stage in rule.stages:
         for scalar in stage.scalars:
             scalars[scalar.name] = evaluate(scalar.expr, scalars, numbers)
-        values = {name: sweep.cast(value) for name, value in scalars.items()}
-        values.update(arrays)
-        for element in stage.elements:
-            values[element.name] = evaluate(element.expr, values, sweep)
-        for reduction in stage.reductions:
-            summands = evaluate(reduction.expr, values, sweep)
-            scalars[reduction.name] = sweep.total(summands, size)
-        for store in stage.stores:
-            arrays[store.target] = sweep.fill(values[store.source], size)
+        values = {
+            name: sweep.spread(sweep.cast(value), sizes) if name in many else sweep.cast(value)
+            for name, value in scalars.items()
+        }
+        scalars |= _sweep(stage, values | arrays, arrays, sizes, sweep)
     for assignment in rule.epilogue:
         scalars[assignment.name] = evaluate(assignment.expr, scalars, numbers)
     kept = {store.target: scalars[store.source] for store in rule.state_stores}
@@ -181,8 +222,40 @@ def interpret(
         {b.name: arrays[b.name] for b in rule.buffers},
         {s.name: kept.get(s.name, scalars[s.name]) for s in rule.states},
         state.steps + 1,
+        {s.name: kept.get(s.name, scalars[s.name]) for s in rule.block_states},
     )
     return new_state, arrays[PARAMETER]
+
+
+def _sweep(
+    stage: Stage,
+    values: dict[str, Value],
+    arrays: dict[str, Value],
+    sizes: tuple[int, ...],
+    sweep: Arithmetic,
+) -> dict[str, Value]:
+    """The reductions of one sweep; `arrays` get what it stores."""
+    size = sum(sizes)
+    for element in stage.elements:
+        if not isinstance(element, Iterate):
+            values[element.name] = evaluate(element.expr, values, sweep)
+            continue
+        for variable in element.variables:
+            values[variable.name] = evaluate(variable.expr, values, sweep)
+        for _ in range(element.rounds):
+            for assignment in element.body:
+                values[assignment.name] = evaluate(assignment.expr, values, sweep)
+            values |= {store.target: values[store.source] for store in element.carry}
+    sums = {}
+    for reduction in stage.reductions:
+        summands = evaluate(reduction.expr, values, sweep)
+        if reduction.per_block:
+            sums[reduction.name] = sweep.block_totals(sweep.fill(summands, size), sizes)
+        else:
+            sums[reduction.name] = sweep.total(summands, size)
+    for store in stage.stores:
+        arrays[store.target] = sweep.fill(values[store.source], size)
+    return sums
 
 
 def _exprel(x: Value) -> Value:
@@ -255,6 +328,15 @@ class Float64:
     def fill(self, value: Value, size: int) -> Value:
         return np.array(np.broadcast_to(value, size))
 
+    def block_totals(self, values: Value, blocks: Sequence[int]) -> Value:
+        return np.array([self.total(part, part.size) for part in _parts(values, blocks)])
+
+    def spread(self, values: Value, blocks: Sequence[int]) -> Value:
+        return np.repeat(values, blocks)
+
+    def whole(self, value: Value) -> int:
+        return int(value)
+
     def cast(self, value: Value) -> Value:
         return value
 
@@ -266,6 +348,12 @@ class Float64:
 
 
 FLOAT64 = Float64()
+
+
+def _parts(values: Value, blocks: Sequence[int]) -> list[Value]:
+    """A vector cut into its blocks."""
+    ends = list(accumulate(blocks))
+    return [values[end - size : end] for size, end in zip(blocks, ends, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -301,6 +389,15 @@ class Elementwise:
 
     def fill(self, value: Value, size: int) -> Value:
         return value if isinstance(value, tuple) else (value,) * size
+
+    def block_totals(self, values: Value, blocks: Sequence[int]) -> Value:
+        return tuple(self.total(part, len(part)) for part in _parts(values, blocks))
+
+    def spread(self, values: Value, blocks: Sequence[int]) -> Value:
+        return tuple(v for v, size in zip(values, blocks, strict=True) for _ in range(size))
+
+    def whole(self, value: Value) -> int:
+        return int(value)
 
     def cast(self, value: Value) -> Value:
         return value
@@ -394,7 +491,6 @@ class Bounded:
 def _slope(op: Op, x: Value, y: Value) -> Value:
     """|f'(x)|, where y = f(x)."""
     slopes: dict[Op, Callable[[], Value]] = {
-        Op.SQRT: lambda: 0.5 / y,
         Op.EXP: lambda: y,
         Op.LOG: lambda: 1 / x,
         Op.EXPM1: lambda: y + 1,
@@ -463,8 +559,12 @@ class RoundingBounds:
         x, a = args[0].value, args[0].error
         if op in {Op.NEG, Op.ABS, Op.SIGN}:
             return Bounded(value, np.where(np.abs(x) > a, 0.0, 2.0) if op is Op.SIGN else a)
+        if op is Op.SQRT:
+            # |sqrt(x + a) - sqrt(x)| = a/(sqrt(x + a) + sqrt(x)), and near zero at most sqrt(a).
+            near = 4 * a >= x
+            return self._rounded(value, np.where(near, np.sqrt(a), 0.54 * a / value))
         if len(args) == 1:
-            return self._rounded(value, _slope(op, x, value) * a, 1.0 if op is Op.SQRT else 8.0)
+            return self._rounded(value, _slope(op, x, value) * a, 8.0)
         y, b = args[1].value, args[1].error
         if op in {Op.ADD, Op.SUB}:
             return self._rounded(value, a + b)
@@ -500,6 +600,17 @@ class RoundingBounds:
             np.array(np.broadcast_to(value.value, size)),
             np.array(np.broadcast_to(value.error, size)),
         )
+
+    def block_totals(self, values: Bounded, blocks: Sequence[int]) -> Bounded:
+        pairs = zip(_parts(values.value, blocks), _parts(values.error, blocks), strict=True)
+        sums = [self.total(Bounded(v, e), v.size) for v, e in pairs]
+        return Bounded(np.array([s.value for s in sums]), np.array([s.error for s in sums]))
+
+    def spread(self, values: Bounded, blocks: Sequence[int]) -> Bounded:
+        return Bounded(np.repeat(values.value, blocks), np.repeat(values.error, blocks))
+
+    def whole(self, value: Bounded) -> int:
+        return int(value.value)
 
     def cast(self, value: Bounded) -> Bounded:
         return self._rounded(value.value, value.error)

@@ -12,18 +12,23 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from symplectic_codegen.errors import TargetError
-from symplectic_codegen.rule.expression import Expr, Ref, references, substitute
+from symplectic_codegen.passes.cleanup import drop_unused
+from symplectic_codegen.rule.expression import ZERO, Expr, Ref, references, substitute
 from symplectic_codegen.rule.rule import (
     GRADIENT,
     LOSS,
+    NOISE,
     PARAMETER,
     STEP,
     Assign,
+    Element,
     Interval,
+    Iterate,
     Parameter,
     Reduction,
     Store,
     UpdateRule,
+    assignments_in,
 )
 from symplectic_codegen.targets.base import Document
 from symplectic_codegen.targets.printing import (
@@ -50,10 +55,10 @@ _MODULE_NAMES = frozenset(
     Callable Iterable Mapping Sequence NamedTuple Any PROVENANCE annotations
     self grads gradients loss params tensors groups group real scalars parts i
     begin end first last thread threads table starts like tensor offset size sums share total
-    update
+    update index active seed origins origin
     """.split()  # noqa: SIM905
 )
-_CLASS_NAMES = frozenset({"self", "params", "step", "state_dict", "load_state_dict"})
+_CLASS_NAMES = frozenset({"self", "params", "seed", "step", "state_dict", "load_state_dict"})
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ class Sweep:
         name: the name of its public function.
         arrays: the arrays it reads or writes: w, G, buffers.
         scalars: the scalars it needs, in the order of their definition.
+        block_scalars: those of them that have one value per parameter.
         elements: what is assigned per element, in order.
         stores: element values that are written back after all assignments.
         reductions: sums over element values.
@@ -73,7 +79,8 @@ class Sweep:
     name: str
     arrays: tuple[str, ...]
     scalars: tuple[str, ...]
-    elements: tuple[Assign, ...]
+    block_scalars: frozenset[str]
+    elements: tuple[Element, ...]
     stores: tuple[Store, ...]
     reductions: tuple[Reduction, ...]
     local_names: frozenset[str]
@@ -81,7 +88,18 @@ class Sweep:
     @property
     def exprs(self) -> tuple[Expr, ...]:
         """All expressions of the sweep."""
-        return (*(a.expr for a in self.elements), *(r.expr for r in self.reductions))
+        assigned = assignments_in(self.elements)
+        return (*(a.expr for a in assigned), *(r.expr for r in self.reductions))
+
+    @property
+    def makes_noise(self) -> bool:
+        """Whether elements get random numbers."""
+        return any(NOISE in references(expr) for expr in self.exprs)
+
+    @property
+    def sums_per_block(self) -> bool:
+        """Whether its sums are kept apart for each parameter."""
+        return any(r.per_block for r in self.reductions)
 
 
 @dataclass(frozen=True)
@@ -104,6 +122,11 @@ class Prepared:
         pairs = zip(self.original.buffers, self.rule.buffers, strict=True)
         return tuple((old.name, new.name) for old, new in pairs)
 
+    @property
+    def has_blocks(self) -> bool:
+        """Whether anything has one value per parameter."""
+        return bool(self.rule.block_values)
+
 
 def prepare(rule: UpdateRule) -> Prepared:
     """Rename what would clash with names of the generated code, and settle the order of stores.
@@ -117,38 +140,12 @@ def prepare(rule: UpdateRule) -> Prepared:
                 f"the hyperparameter {parameter.name} needs another name: "
                 "the generated class uses this one"
             )
-    rule_as_given, rule = rule, _without_dead_code(rule)
+    rule_as_given, rule = rule, drop_unused(rule)
     functions = {_sweep_name(rule, index) for index in range(len(rule.stages))}
     names = python_names(dict.fromkeys(_names(rule)), _MODULE_NAMES | functions)
     renamed = _renamed(rule, names)
     sweeps = tuple(_sweep(renamed, index) for index in range(len(renamed.stages)))
     return Prepared(renamed, rule_as_given, sweeps)
-
-
-def _without_dead_code(rule: UpdateRule) -> UpdateRule:
-    """The rule without assignments whose value nobody asks for."""
-    needed = {store.source for store in rule.state_stores}
-    needed |= {name for guard in rule.guards for name in references(guard.expr)}
-    epilogue, needed = _live(rule.epilogue, needed)
-    stages = []
-    for stage in reversed(rule.stages):
-        inside = {store.source for store in stage.stores}
-        inside |= {name for r in stage.reductions for name in references(r.expr)}
-        elements, inside = _live(stage.elements, inside)
-        scalars, needed = _live(stage.scalars, needed | inside)
-        stages.append(dataclasses.replace(stage, scalars=scalars, elements=elements))
-    return dataclasses.replace(rule, stages=tuple(reversed(stages)), epilogue=epilogue)
-
-
-def _live(assignments: tuple[Assign, ...], needed: set[str]) -> tuple[tuple[Assign, ...], set[str]]:
-    """The assignments that contribute to the names in `needed`, and all that those need."""
-    kept: list[Assign] = []
-    wanted = set(needed)
-    for assignment in reversed(assignments):
-        if assignment.name in wanted:
-            kept.append(assignment)
-            wanted |= references(assignment.expr)
-    return tuple(reversed(kept)), wanted
 
 
 def _sweep_name(rule: UpdateRule, index: int) -> str:
@@ -160,10 +157,11 @@ def _names(rule: UpdateRule) -> Iterator[str]:
     yield from (p.name for p in rule.parameters)
     yield from (b.name for b in rule.buffers)
     yield from (s.name for s in rule.states)
-    yield from (PARAMETER, GRADIENT, LOSS, STEP)
+    yield from (s.name for s in rule.block_states)
+    yield from (PARAMETER, GRADIENT, NOISE, LOSS, STEP)
     for stage in rule.stages:
         yield from (a.name for a in stage.scalars)
-        yield from (a.name for a in stage.elements)
+        yield from (a.name for a in stage.assigned)
         yield from (r.name for r in stage.reductions)
     yield from (a.name for a in rule.epilogue)
 
@@ -177,6 +175,12 @@ def _renamed(rule: UpdateRule, names: dict[str, str]) -> UpdateRule:
     def store(items: Iterable[Store]) -> tuple[Store, ...]:
         return tuple(Store(names[s.target], names[s.source]) for s in items)
 
+    def element(item: Element) -> Element:
+        if isinstance(item, Assign):
+            return assign([item])[0]
+        carry = store(item.carry)
+        return Iterate(assign(item.variables), assign(item.body), carry, item.rounds)
+
     return UpdateRule(
         rule.name,
         tuple(dataclasses.replace(p, name=names[p.name]) for p in rule.parameters),
@@ -185,10 +189,10 @@ def _renamed(rule: UpdateRule, names: dict[str, str]) -> UpdateRule:
             dataclasses.replace(
                 stage,
                 scalars=assign(stage.scalars),
-                elements=assign(stage.elements),
+                elements=tuple(element(e) for e in stage.elements),
                 stores=store(stage.stores),
                 reductions=tuple(
-                    Reduction(names[r.name], substitute(r.expr, values), r.meaning)
+                    dataclasses.replace(r, name=names[r.name], expr=substitute(r.expr, values))
                     for r in stage.reductions
                 ),
             )
@@ -201,6 +205,7 @@ def _renamed(rule: UpdateRule, names: dict[str, str]) -> UpdateRule:
         assign(rule.epilogue),
         store(rule.state_stores),
         tuple(dataclasses.replace(g, expr=substitute(g.expr, values)) for g in rule.guards),
+        tuple(dataclasses.replace(s, name=names[s.name]) for s in rule.block_states),
     )
 
 
@@ -228,26 +233,57 @@ def _sweep(rule: UpdateRule, index: int) -> Sweep:
             elements.append(Assign(summand, reduction.expr))
             reduction = dataclasses.replace(reduction, expr=Ref(summand))
         reductions.append(reduction)
-    exprs = [a.expr for a in elements] + [r.expr for r in reductions]
+    assigned = assignments_in(elements)
+    exprs = [a.expr for a in assigned] + [r.expr for r in reductions]
     used = {name for expr in exprs for name in references(expr)}
     used |= {s.source for s in stores} | {s.target for s in stores}
     defined = [p.name for p in rule.parameters] + [s.name for s in rule.states] + [LOSS, STEP]
+    defined += [s.name for s in rule.block_states]
     for earlier in rule.stages[: index + 1]:
         defined += [a.name for a in earlier.scalars]
         if earlier is not stage:
             defined += [r.name for r in earlier.reductions]
-    own = {a.name for a in elements}
+    own = {a.name for a in assigned}
+    scalars = tuple(name for name in defined if name in used - own)
     # A sweep that uses no array still has to know how many elements there are.
     used_arrays = tuple(name for name in arrays if name in used) or (PARAMETER,)
     return Sweep(
         _sweep_name(rule, index),
         used_arrays,
-        tuple(name for name in defined if name in used - own),
+        scalars,
+        rule.block_values & set(scalars),
         tuple(elements),
         tuple(stores),
         tuple(reductions),
         frozenset(taken | used),
     )
+
+
+def arguments_of(sweep: Sweep) -> tuple[str, ...]:
+    """The arrays that the function of a sweep gets, the random numbers last."""
+    return (*sweep.arrays, NOISE) if sweep.makes_noise else sweep.arrays
+
+
+def element_lines(
+    elements: Iterable[Element],
+    text: Callable[[Expr], str],
+    depth: int,
+    taken: Iterable[str],
+) -> list[str]:
+    """What a sweep assigns, as lines; an iteration is a loop."""
+    used = set(taken)
+    lines: list[str] = []
+    for element in elements:
+        if isinstance(element, Assign):
+            lines += assignment_lines([element], text, depth, used)
+            continue
+        lines += assignment_lines(element.variables, text, depth, used)
+        lines.append(f"{INDENT * depth}for _ in range({element.rounds}):")
+        lines += assignment_lines(element.body, text, depth + 1, used)
+        targets = ", ".join(store.target for store in element.carry)
+        sources = ", ".join(store.source for store in element.carry)
+        lines.append(f"{INDENT * (depth + 1)}{targets} = {sources}")
+    return lines
 
 
 def assignment_lines(
@@ -257,7 +293,7 @@ def assignment_lines(
     taken: Iterable[str],
 ) -> list[str]:
     """Assignments as lines, with their meaning as comments; long ones are split."""
-    used = set(taken)
+    used = taken if isinstance(taken, set) else set(taken)
     lines: list[str] = []
 
     def line(assignment: Assign) -> str:
@@ -319,19 +355,26 @@ def step_code(prepared: Prepared, sweep_lines: Callable[[Sweep], list[str]]) -> 
     used = {name for expr in exprs for name in references(expr)}
     used |= {name for sweep in prepared.sweeps for name in sweep.scalars}
     used |= {store.source for store in rule.state_stores}
+    used |= {STEP} if rule.needs_noise else set()
     pad = INDENT * 3
     inputs = [
         f"{pad}{new.name} = np.float64(self.{old.name})"
         for old, new in zip(prepared.original.parameters, rule.parameters, strict=True)
         if new.name in used
     ]
-    inputs += [
-        f"{pad}{new.name} = np.float64(self._scalars[{quoted(old.name)}])"
-        for old, new in zip(prepared.original.states, rule.states, strict=True)
-        if new.name in used
-    ]
     inputs += [f"{pad}{STEP} = np.float64(self._steps + 1)"] if STEP in used else []
-    inputs += [f"{pad}{LOSS} = np.float64(loss)"] if LOSS in used else []
+    inputs += [f"{pad}{LOSS} = np.float64(loss)"] if rule.needs_loss else []
+    states = list(zip(prepared.original.states, rule.states, strict=True))
+    for old, new in states:
+        kept = f"np.float64(self._scalars[{quoted(old.name)}])"
+        if new.starts_with_loss:
+            inputs.append(f"{pad}{new.name} = {kept} if self._steps else {HOST(new.initial)}")
+        elif new.name in used:
+            inputs.append(f"{pad}{new.name} = {kept}")
+    blocks = list(zip(prepared.original.block_states, rule.block_states, strict=True))
+    if prepared.has_blocks:
+        inputs.append(f"{pad}active = np.array([G is not None for G in gradients])")
+    inputs += [f"{pad}{new.name} = self._blocks[{quoted(old.name)}]" for old, new in blocks]
     guards: list[str] = []
     for number, guard in enumerate(rule.guards, 1):
         text = HOST(guard.expr)
@@ -346,14 +389,28 @@ def step_code(prepared: Prepared, sweep_lines: Callable[[Sweep], list[str]]) -> 
         stages += host_lines(stage.scalars, 3, taken)
         for reduction in sweep.reductions:
             stages += comment_lines(reduction.meaning, 3) if reduction.meaning else []
-            stages.append(f"{pad}{reduction.name} = np.float64(0.0)")
+            many = sweep.sums_per_block
+            start = "np.zeros(len(self._params))" if many else "np.float64(0.0)"
+            stages.append(f"{pad}{reduction.name} = {start}")
         stages += sweep_lines(sweep)
+        stages += [
+            f"{pad}{r.name} = np.sum({r.name})"
+            for r in sweep.reductions
+            if sweep.sums_per_block and not r.per_block
+        ]
     stages += host_lines(rule.epilogue, 3, taken)
-    pairs = zip(prepared.original.states, rule.states, strict=True)
-    keys = {new.name: old.name for old, new in pairs}
+    sources = {new.name: new.name for _, new in states if new.starts_with_loss}
+    sources |= {store.target: store.source for store in rule.state_stores}
     results = [
-        f"{INDENT * 2}self._scalars[{quoted(keys[store.target])}] = float({store.source})"
-        for store in rule.state_stores
+        f"{INDENT * 2}self._scalars[{quoted(old.name)}] = float({sources[new.name]})"
+        for old, new in states
+        if new.name in sources
+    ]
+    results += [
+        f"{INDENT * 2}self._blocks[{quoted(old.name)}] = "
+        f"np.where(active, {sources[new.name]}, {new.name})"
+        for old, new in blocks
+        if new.name in sources
     ]
     refusals = [
         line
@@ -420,7 +477,8 @@ def module_lines(prepared: Prepared, document: Document) -> list[str]:
         lines += ["", "Hyperparameters:"]
         for parameter in prepared.original.parameters:
             lines += wrapped(f"{parameter.name}: {describe(parameter)}", 1, 1)
-    if prepared.original.buffers or prepared.original.states:
+    per_parameter = prepared.original.block_states
+    if prepared.original.buffers or prepared.original.states or per_parameter:
         lines += ["", "State:"]
         for buffer in prepared.original.buffers:
             meaning = buffer.meaning or "one value per element"
@@ -428,6 +486,9 @@ def module_lines(prepared: Prepared, document: Document) -> list[str]:
         for state in prepared.original.states:
             meaning = state.meaning or "a scalar"
             lines += wrapped(f"{state.name}: {_sentence(meaning)}", 1, 1)
+        for block in per_parameter:
+            meaning = block.meaning or "a scalar"
+            lines += wrapped(f"{block.name}: {meaning.rstrip('.')}; one for each parameter.", 1, 1)
     lines += ["", "Example::", "", *(INDENT + line for line in _example(prepared, document))]
     for note in document.notes:
         lines += ["", *wrapped(note)]
@@ -478,14 +539,19 @@ def signature_lines(prepared: Prepared) -> list[str]:
     for parameter in prepared.original.parameters:
         default = "" if parameter.default is None else f" = {default_text(parameter.default)}"
         items.append(f"{parameter.name}: float{default}")
+    if prepared.original.needs_noise:
+        items += ["seed: int = 0"] if prepared.original.parameters else ["*", "seed: int = 0"]
     return bracketed("def __init__(", items, ") -> None:", 1)
 
 
 def initial_lines(prepared: Prepared) -> list[str]:
     """Scalar states before the first step, from the hyperparameters."""
     rule = prepared.rule
+    blocks = [quoted(s.name) for s in prepared.original.block_states]
+    last = [f"{INDENT * 2}self._blocks = {{name: np.zeros(len(self._params)) for name in _BLOCKS}}"]
+    last = last if blocks else []
     if not rule.states:
-        return ["        self._scalars: dict[str, float] = {}"]
+        return ["        self._scalars: dict[str, float] = {}", *last]
     used = {name for state in rule.states for name in references(state.initial)}
     lines = [
         f"{INDENT * 3}{new.name} = np.float64(self.{old.name})"
@@ -493,7 +559,8 @@ def initial_lines(prepared: Prepared) -> list[str]:
         if new.name in used
     ]
     taken = set(_names(rule)) | _MODULE_NAMES
-    lines += host_lines([Assign(s.name, s.initial) for s in rule.states], 3, taken)
+    starts = [Assign(s.name, ZERO if s.starts_with_loss else s.initial) for s in rule.states]
+    lines += host_lines(starts, 3, taken)
     entries = [
         f"{quoted(old.name)}: float({new.name})"
         for old, new in zip(prepared.original.states, rule.states, strict=True)
@@ -502,6 +569,7 @@ def initial_lines(prepared: Prepared) -> list[str]:
         '        with np.errstate(all="ignore"):',
         *lines,
         *bracketed("self._scalars = {", entries, "}", 2),
+        *last,
     ]
 
 
@@ -512,12 +580,14 @@ def kernel_doc(sweep: Sweep, prepared: Prepared, headline: str, arrays: str) -> 
     meanings |= {p.name: p.meaning for p in prepared.rule.parameters}
     meanings |= {s.name: s.meaning for s in prepared.rule.states}
     meanings |= {STEP: "the number of the step, from 1", LOSS: "the value of the loss"}
+    meanings |= {NOISE: "a standard normal number for each element"}
+    meanings |= {s.name: s.meaning for s in prepared.rule.block_states}
     for stage in prepared.rule.stages:
         meanings |= {a.name: a.meaning for a in stage.scalars}
         meanings |= {r.name: r.meaning for r in stage.reductions}
     written = {store.target for store in sweep.stores}
     lines = [*wrapped(headline, 1), "", f"{INDENT}Args:"]
-    for name in (*sweep.arrays, *sweep.scalars):
+    for name in (*arguments_of(sweep), *sweep.scalars):
         text = meanings.get(name, "") or ("an array" if name in sweep.arrays else "a scalar")
         change = "; changed in place" if name in written else ""
         lines += wrapped(f"{name}: {text.rstrip('.')}{change}.", 2, 1)
@@ -569,6 +639,11 @@ def common_context(prepared: Prepared, document: Document, step: StepCode) -> di
         "buffer_names": _tuple("_BUFFERS = ", [quoted(b.name) for b in rule.buffers]),
         "has_buffers": bool(rule.buffers),
         "has_states": bool(rule.states),
+        "has_noise": rule.needs_noise,
+        "has_blocks": bool(rule.block_states),
+        "indexed": prepared.has_blocks or rule.needs_noise,
+        "state_keys": _state_keys(rule),
+        "block_names": _tuple("_BLOCKS = ", [quoted(s.name) for s in rule.block_states]),
         "dtypes": _tuple("_DTYPES = ", [f"np.dtype(np.{name})" for name in document.dtypes]),
         "dtype_words": " or ".join(document.dtypes),
         "signature": signature_lines(prepared),
@@ -578,6 +653,14 @@ def common_context(prepared: Prepared, document: Document, step: StepCode) -> di
         "step": step,
         "host_helpers": sorted(op.spelling for op in operations(host_exprs)),
     }
+
+
+def _state_keys(rule: UpdateRule) -> str:
+    """The keys of `state_dict`."""
+    keys = ["hyperparameters", "step", "scalars", "buffers"]
+    keys += ["blocks"] if rule.block_states else []
+    keys += ["seed"] if rule.needs_noise else []
+    return f"({', '.join(map(quoted, keys))})"
 
 
 def _tuple(head: str, items: Sequence[str]) -> list[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from symplectic_codegen.rule.expression import Expr, Ref, references
-from symplectic_codegen.rule.rule import UpdateRule
+from symplectic_codegen.rule.rule import NOISE, STEP, UpdateRule, assignments_in
 from symplectic_codegen.targets.array_module import (
     Prepared,
     Sweep,
-    assignment_lines,
+    arguments_of,
     common_context,
+    element_lines,
     kernel_doc,
     prepare,
     step_code,
@@ -37,7 +38,7 @@ def _write(rule: UpdateRule, document: Document) -> tuple[str, ...]:
             "signature": bracketed(
                 f"def {sweep.name}(",
                 [
-                    *(f"{name}: np.ndarray" for name in sweep.arrays),
+                    *(f"{name}: np.ndarray" for name in arguments_of(sweep)),
                     *(f"{name}: np.floating" for name in sweep.scalars),
                 ],
                 f") -> {_result_type(sweep)}:",
@@ -76,9 +77,9 @@ def _body(sweep: Sweep) -> list[str]:
             return f"{expr.name}.copy()"
         return ARRAY(expr)
 
-    lines = assignment_lines(sweep.elements, text, 1, sweep.local_names)
-    varying = set(arrays)
-    for element in sweep.elements:
+    lines = element_lines(sweep.elements, text, 1, sweep.local_names)
+    varying = arrays | {NOISE}
+    for element in assignments_in(sweep.elements):
         if references(element.expr) & varying:
             varying.add(element.name)
     for reduction in sweep.reductions:
@@ -96,17 +97,29 @@ def _call_lines(sweep: Sweep, prepared: Prepared) -> list[str]:
     pad = INDENT * 3
     available = ["w", "G", *(name for _, name in prepared.buffers)]
     loop = [name if name in sweep.arrays else "_" for name in available]
-    arguments = [*sweep.arrays, *(f"real({name})" for name in sweep.scalars)]
-    lines = listed("for ", loop, " in tensors:", 3)
+    head = "for "
+    if prepared.has_blocks or prepared.rule.needs_noise:
+        of_parameter = sweep.block_scalars or sweep.sums_per_block or sweep.makes_noise
+        loop = ["index" if of_parameter else "_", *loop]
+    arguments = [*arguments_of(sweep)]
+    for name in sweep.scalars:
+        arguments.append(f"real({name}[index])" if name in sweep.block_scalars else f"real({name})")
+    lines = listed(head, loop, " in tensors:", 3)
     if sweep.scalars:
         lines.append(f"{pad}{INDENT}real = {sweep.arrays[0]}.dtype.type")
-    if not sweep.reductions:
-        return lines + bracketed(f"{sweep.name}(", arguments, ")", 4)
+    if sweep.makes_noise:
+        first = sweep.arrays[0]
+        lines.append(
+            f"{pad}{INDENT}{NOISE} = _normal(self._seed, {STEP}, self._origins[index], {first})"
+        )
     names = [r.name for r in sweep.reductions]
+    if not names:
+        return lines + bracketed(f"{sweep.name}(", arguments, ")", 4)
+    places = [f"{name}[index]" for name in names] if sweep.sums_per_block else names
     if len(names) == 1:
-        return lines + bracketed(f"{names[0]} += {sweep.name}(", arguments, ")", 4)
+        return lines + bracketed(f"{places[0]} += {sweep.name}(", arguments, ")", 4)
     lines += bracketed(f"parts = {sweep.name}(", arguments, ")", 4)
-    return lines + [f"{pad}{INDENT}{name} += parts[{index}]" for index, name in enumerate(names)]
+    return lines + [f"{pad}{INDENT}{name} += parts[{k}]" for k, name in enumerate(places)]
 
 
 NUMPY = Target(

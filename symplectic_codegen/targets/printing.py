@@ -75,7 +75,8 @@ class Printer:
     """How one kind of code writes expressions.
 
     Args:
-        functions: what the operations that are no operators are called.
+        functions: what the operations that are no operators are called; "{}" marks the place of
+            the arguments where they are not all there is between the parentheses.
         reference: the text of a name.
         number: the text of a constant.
     """
@@ -97,7 +98,8 @@ class Printer:
             if op not in self.functions:
                 raise TargetError(f"this target has no {op.spelling}")
             arguments = ", ".join(self._print(argument).text for argument in args)
-            return Text(f"{self.functions[op]}({arguments})")
+            name = self.functions[op]
+            return Text(name.format(arguments) if "{}" in name else f"{name}({arguments})")
         own = _PRECEDENCE[op]
         if op is Op.NEG:
             inner = self._print(args[0])
@@ -166,6 +168,7 @@ _NUMPY_FUNCTIONS = {
     Op.MIN: "np.minimum",
     Op.MAX: "np.maximum",
 }
+_HOST_FUNCTIONS = {**_NUMPY_FUNCTIONS, Op.CYCLE: "_cycle", Op.BLOCK_SUM: "np.sum({}, where=active)"}
 
 _ELEMENT_FUNCTIONS = {
     Op.SQRT: "math.sqrt",
@@ -193,7 +196,7 @@ _ELEMENT_FUNCTIONS = {
 }
 
 # NumPy's functions on np.float64 rather than `math`: the latter raise where IEEE has inf and NaN.
-HOST = Printer(_NUMPY_FUNCTIONS)
+HOST = Printer(_HOST_FUNCTIONS)
 ARRAY = Printer(_NUMPY_FUNCTIONS)
 
 

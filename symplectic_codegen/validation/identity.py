@@ -18,7 +18,7 @@ from symplectic_codegen.discretization.update import STEP_NUMBER
 from symplectic_codegen.driver import Derivation
 from symplectic_codegen.rule.expression import Expr, Number, Op, Ref
 from symplectic_codegen.rule.interpreter import MPMATH, State, interpret
-from symplectic_codegen.rule.rule import UpdateRule
+from symplectic_codegen.rule.rule import Assign, Element, UpdateRule
 from symplectic_codegen.validation.evaluation import (
     MP,
     TIME,
@@ -92,7 +92,7 @@ def rule_map(derivation: Derivation) -> dict[str, sp.Expr]:
             values[scalar.name] = thaw(scalar.expr, values)
         local = dict(values)
         for element in stage.elements:
-            local[element.name] = thaw(element.expr, local)
+            _assign(element, local)
         for reduction in stage.reductions:
             values[reduction.name] = Total(thaw(reduction.expr, local))
         for store in stage.stores:
@@ -103,6 +103,19 @@ def rule_map(derivation: Derivation) -> dict[str, sp.Expr]:
         values[store.target] = values[store.source]
     kept = ["w", *(b.name for b in rule.buffers), *(s.name for s in rule.states)]
     return {name: values[name] for name in kept}
+
+
+def _assign(element: Element, values: dict[str, sp.Expr]) -> None:
+    """Put what a sweep assigns into `values`; an iteration is written out."""
+    if isinstance(element, Assign):
+        values[element.name] = thaw(element.expr, values)
+        return
+    for variable in element.variables:
+        _assign(variable, values)
+    for _ in range(element.rounds):
+        for assignment in element.body:
+            _assign(assignment, values)
+        values |= {store.target: values[store.source] for store in element.carry}
 
 
 def update_map(derivation: Derivation) -> dict[str, sp.Expr]:

@@ -28,14 +28,18 @@ from symplectic_codegen.rule.expression import ONE, ZERO, Call, Expr, Number, Op
 from symplectic_codegen.rule.interpreter import MPMATH, State, initial_state, interpret
 from symplectic_codegen.rule.rule import (
     Assign,
+    BlockState,
     Buffer,
+    Element,
     Guard,
+    Iterate,
     Parameter,
     Reduction,
     ScalarState,
     Stage,
     Store,
     UpdateRule,
+    assignments_in,
 )
 
 SIZE = 3
@@ -81,7 +85,19 @@ def random_rule(seed: int) -> UpdateRule:
         pool.append(result)
         return result
 
+    def iteration(mark: str, local: list[str]) -> Iterate:
+        variables = tuple(Assign(f"v{mark}_{k}", tree(local, 1)) for k in range(2))
+        local.extend(v.name for v in variables)
+        body = []
+        for k in range(3):
+            # Bounded, so that the rounds do not run away.
+            body.append(Assign(f"b{mark}_{k}", call(Op.TANH, tree(local, 2))))
+            local.append(body[-1].name)
+        carry = tuple(Store(v.name, body[-k].name) for k, v in enumerate(variables, 1))
+        return Iterate(variables, tuple(body), carry, draw.randint(1, 3))
+
     known = [*HYPER, "U", "n", "L"]
+    many = ["S"]  # what has one value per block
     # Names that the passes would like to give themselves are taken by the rule.
     taken = ["factor", "common", "shared", "factor_2", "common_2"]
     draw.shuffle(taken)
@@ -91,20 +107,33 @@ def random_rule(seed: int) -> UpdateRule:
         for i in range(draw.randint(1, 4)):
             name = taken.pop() if taken and draw.random() < 0.3 else f"s{number}_{i}"
             expr = Ref(draw.choice(known)) if draw.random() < 0.2 else tree(known, 3)
+            if draw.random() < 0.15:
+                expr = Call(Op.CYCLE, (Ref("n"), expr, tree(known, 1), ONE))
             scalars.append(Assign(name, expr))
             known.append(name)
-        local = [*known, "w", "G", "X", "V"]
-        elements = []
+        if draw.random() < 0.4:
+            # Made of something per block for certain, so that it can be summed.
+            scalars.append(Assign(f"m{number}", call(Op.SUB, Ref("S"), tree([*known, *many], 2))))
+            scalars.append(Assign(f"t{number}", call(Op.BLOCK_SUM, Ref(f"m{number}"))))
+            many.append(f"m{number}")
+            known.append(f"t{number}")
+        local = [*known, *many, "w", "G", "X", "V", "xi"]
+        elements: list[Element] = []
         for i in range(draw.randint(2, 5)):
             name = taken.pop() if taken and draw.random() < 0.2 else f"e{number}_{i}"
             elements.append(Assign(name, tree(local, 3)))
             local.append(name)
-        sources = [a.name for a in elements]
+            if draw.random() < 0.2:
+                elements.append(iteration(f"{number}_{i}", local))
+        sources = [a.name for a in assignments_in(elements)]
         stores = tuple(Store(z, draw.choice(sources)) for z in draw.sample(["w", "X", "V"], 2))
         reductions = []
         if draw.random() < 0.7:
             reductions.append(Reduction(f"r{number}", tree(local, 2)))
             known.append(f"r{number}")
+        if draw.random() < 0.4:
+            reductions.append(Reduction(f"p{number}", tree(local, 2), per_block=True))
+            many.append(f"p{number}")
         stages.append(Stage(tuple(scalars), tuple(elements), stores, tuple(reductions)))
     return UpdateRule(
         f"random_{seed}",
@@ -113,20 +142,22 @@ def random_rule(seed: int) -> UpdateRule:
         tuple(stages),
         (ScalarState("U", num(1)),),
         (Assign("U_new", tree(known, 3)),),
-        (Store("U", "U_new"),),
+        (Store("U", "U_new"), Store("S", many[-1])),
         (Guard(call(Op.ADD, ONE, call(Op.ABS, tree([*HYPER, "U", "n"], 2))), "holds"),),
+        (BlockState("S"),),
     )
 
 
 def after_two_steps(rule: UpdateRule) -> tuple[State, list[object]]:
     hyper = {p.name: HYPER.get(p.name, Fraction(2, 3)) for p in rule.parameters}
-    state = initial_state(rule, hyper, SIZE, MPMATH)
+    state = initial_state(rule, hyper, SIZE, MPMATH, 2)
     weights = MPMATH.vector([Fraction(2, 3), Fraction(-1, 5), Fraction(7, 4)])
     seen: list[object] = []
     for step in range(2):
         force = MPMATH.vector([Fraction(1 + step, 3), Fraction(-5, 7), Fraction(1, 9)])
+        noise = MPMATH.vector([Fraction(step - 2, 3), Fraction(1, 5), Fraction(-1, 2)])
         state, weights = interpret(
-            rule, hyper, state, weights, force, loss=Fraction(5, 4), arithmetic=MPMATH
+            rule, hyper, state, weights, force, Fraction(5, 4), MPMATH, noise, (1, 2)
         )
         seen.extend(weights)
     return state, seen
@@ -139,6 +170,8 @@ def assert_same_value(before: UpdateRule, after: UpdateRule) -> None:
     old = [*seen, *(v for name in kept for v in state.buffers[name]), *state.scalars.values()]
     new = [*new_seen, *(v for name in kept for v in new_state.buffers[name])]
     new += list(new_state.scalars.values())
+    old += [v for values in state.blocks.values() for v in values]
+    new += [v for values in new_state.blocks.values() for v in values]
     for x, y in zip(old, new, strict=True):
         assert abs(x - y) <= 1e-35 * (1 + abs(x)), (before, after)  # type: ignore[operator]
 

@@ -8,7 +8,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from symplectic_codegen.rule.expression import Call, Expr, Number, Op, Ref
+from symplectic_codegen.rule.expression import HOST_ONLY, Call, Expr, Number, Op, Ref
 from symplectic_codegen.rule.interpreter import (
     EXACT,
     FLOAT64,
@@ -21,8 +21,10 @@ from symplectic_codegen.rule.interpreter import (
 )
 from symplectic_codegen.rule.rule import (
     Assign,
+    BlockState,
     Buffer,
     Guard,
+    Iterate,
     Parameter,
     Reduction,
     ScalarState,
@@ -32,8 +34,14 @@ from symplectic_codegen.rule.rule import (
 )
 
 
-def call(op: Op, *args: str | int) -> Expr:
-    return Call(op, tuple(Ref(a) if isinstance(a, str) else Number(Fraction(a)) for a in args))
+def term(value: Expr | str | int) -> Expr:
+    if isinstance(value, int):
+        return Number(Fraction(value))
+    return Ref(value) if isinstance(value, str) else value
+
+
+def call(op: Op, *args: Expr | str | int) -> Expr:
+    return Call(op, tuple(term(a) for a in args))
 
 
 # Two stages, a reduction between them, a scalar state, the loss, the step count and a guard.
@@ -100,7 +108,10 @@ def test_arithmetics_agree(dtype: str) -> None:
 ARGUMENTS = (-1e3, -2.0, -0.7, -1e-9, 0.0, 1e-12, 0.3, 1.0, 5.0, 700.0)
 
 
-@pytest.mark.parametrize("op", Op, ids=lambda op: op.name)
+ELEMENTARY = [op for op in Op if op not in HOST_ONLY]
+
+
+@pytest.mark.parametrize("op", ELEMENTARY, ids=lambda op: op.name)
 def test_every_operation_in_double_and_in_50_digits(op: Op) -> None:
     bounds = rounding_bounds("float64")
     expr = Call(op, (Ref("x"), Ref("y"))[: op.arity])
@@ -121,7 +132,7 @@ def test_every_operation_in_double_and_in_50_digits(op: Op) -> None:
 
 def test_nothing_raises_in_double_precision() -> None:
     specials = (0.0, -0.0, 1e308, -1e308, np.inf, -np.inf, np.nan)
-    for op in Op:
+    for op in ELEMENTARY:
         for x in specials:
             for y in specials:
                 args = (np.float64(x), np.float64(y))[: op.arity]
@@ -130,6 +141,52 @@ def test_nothing_raises_in_double_precision() -> None:
     assert FLOAT64.apply(Op.EXPREL, np.float64(-np.inf)) == 0.0
     assert FLOAT64.apply(Op.LOG1PREL, np.float64(np.inf)) == 0.0
     assert np.isnan(FLOAT64.apply(Op.SIGN, np.float64(np.nan)))
+
+
+def test_a_cycle_takes_its_values_in_turn() -> None:
+    expr = Call(Op.CYCLE, (Ref("i"), Ref("a"), Number(Fraction(7)), Ref("c")))
+    for arithmetic in (EXACT, FLOAT64, MPMATH, rounding_bounds("float32")):
+        values = {name: arithmetic.scalar(v) for name, v in {"a": 5, "c": 9}.items()}
+        found = [evaluate(expr, values | {"i": arithmetic.scalar(i)}, arithmetic) for i in range(7)]
+        assert [float(getattr(x, "value", x)) for x in found] == [5, 7, 9, 5, 7, 9, 5]
+
+
+def test_values_per_block_and_their_sum() -> None:
+    stage = Stage(
+        (Assign("all", call(Op.BLOCK_SUM, "S")),),
+        (Assign("w_new", call(Op.ADD, call(Op.ADD, "w", "S"), "all")),),
+        (Store("w", "w_new"),),
+        (Reduction("R", Ref("G"), per_block=True), Reduction("T", Ref("G"))),
+    )
+    rule = UpdateRule(
+        "blocks", (), (), (stage,), state_stores=(Store("S", "R"),), block_states=(BlockState("S"),)
+    )
+    G = tuple(Fraction(i) for i in range(1, 6))
+    for arithmetic in (EXACT, FLOAT64, MPMATH, rounding_bounds("float64")):
+        state = initial_state(rule, {}, 5, arithmetic, 2)
+        state, w = interpret(rule, {}, state, (0,) * 5, G, arithmetic=arithmetic, blocks=(2, 3))
+        state, w = interpret(rule, {}, state, (0,) * 5, G, arithmetic=arithmetic, blocks=(2, 3))
+        numbers = getattr(w, "value", w)
+        assert [float(x) for x in numbers] == [18, 18, 27, 27, 27]  # sums 3 and 12, together 15
+
+
+def test_the_loss_of_the_first_step_is_kept() -> None:
+    stage = Stage((), (Assign("w_new", call(Op.ADD, "w", "first")),), (Store("w", "w_new"),))
+    rule = UpdateRule("first", (), (), (stage,), (ScalarState("first", call(Op.MUL, "L", 2)),))
+    state, w = initial_state(rule, {}, 1, EXACT), (Fraction(0),)
+    for loss in (3, 50, 70):
+        state, w = interpret(rule, {}, state, w, (0,), loss, EXACT)
+    assert (state.scalars["first"], w) == (6, (18,))
+
+
+def test_an_iteration_carries_its_variables() -> None:
+    """Newton's iteration for the root of 2, in fractions: 1, 3/2, 17/12, 577/408."""
+    halved = call(Op.DIV, call(Op.ADD, "x", call(Op.DIV, 2, "x")), 2)
+    newton = Iterate((Assign("x", term(1)),), (Assign("y", halved),), (Store("x", "y"),), 3)
+    stage = Stage((), (newton,), (Store("w", "x"),))
+    rule = UpdateRule("newton", (), (), (stage,))
+    _, w = interpret(rule, {}, State(), (0,), (0,), arithmetic=EXACT)
+    assert w == (Fraction(577, 408),)
 
 
 def test_inputs_are_not_changed() -> None:

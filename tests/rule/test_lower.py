@@ -25,9 +25,11 @@ from symplectic_codegen.rule.interpreter import EXACT, MPMATH, evaluate, initial
 from symplectic_codegen.rule.lower import freeze, lower
 from symplectic_codegen.rule.rule import (
     Assign,
+    BlockState,
     Buffer,
     Guard,
     InvalidRuleError,
+    Iterate,
     Parameter,
     Reduction,
     ScalarState,
@@ -211,6 +213,7 @@ RULE = UpdateRule(
     (Guard(ONE, "always"),),
 )
 (STAGE,) = RULE.stages
+LOOP = Iterate((Assign("v", ONE),), (Assign("u", Ref("v")),), (Store("v", "u"),), 2)
 
 VIOLATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "no stage": ({"stages": ()}, "at least one stage"),
@@ -248,7 +251,7 @@ VIOLATIONS: dict[str, tuple[dict[str, Any], str]] = {
         {"epilogue": (Assign("U_new", Ref("X_new")),)}, "'X_new' before"),
     "epilogue shadows": (
         {"epilogue": (*RULE.epilogue, Assign("rate", ONE))}, "defined twice"),
-    "unknown state": ({"state_stores": (Store("t", "U_new"),)}, "unknown scalar state"),
+    "unknown state": ({"state_stores": (Store("t", "U_new"),)}, "unknown state"),
     "state from nothing": ({"state_stores": (Store("U", "V"),)}, "'V' before"),
     "guard reads a scalar": ({"guards": (Guard(Ref("rate"), "late"),)}, "'rate' before"),
     "state reads a state": (
@@ -260,6 +263,30 @@ VIOLATIONS: dict[str, tuple[dict[str, Any], str]] = {
         {"stages": (STAGE, Stage(elements=(Assign("v", Ref("X_new")),)))}, "'X_new' before"),
     "stores a scalar parameter as target": (
         {"stages": (replace(STAGE, stores=(Store("lr", "X_new"),)),)}, "unknown buffer"),
+    "block state twice": ({"block_states": (BlockState("U"),)}, "defined twice"),
+    "one value for a block state": (
+        {"block_states": (BlockState("S"),), "state_stores": (Store("S", "U_new"),)}, "do not fit"),
+    "values per block for a scalar state": (
+        {"block_states": (BlockState("S"),), "state_stores": (Store("U", "S"),)}, "do not fit"),
+    "guard per block": (
+        {"block_states": (BlockState("S"),), "guards": (Guard(Ref("S"), "all"),)}, "one condition"),
+    "sum over blocks of one value": (
+        {"epilogue": (Assign("U_new", Call(Op.BLOCK_SUM, (Ref("sum"),))),)}, "no value per block"),
+    "cycle in a sweep": (
+        {"stages": (replace(STAGE, reductions=(Reduction("sum", Call(Op.CYCLE, (ONE, ONE))),)),)},
+        "only the host"),
+    "iteration without rounds": (
+        {"stages": (replace(STAGE, elements=(*STAGE.elements, replace(LOOP, rounds=0))),)},
+        "at least one round"),
+    "iteration that forgets a variable": (
+        {"stages": (replace(STAGE, elements=(*STAGE.elements, replace(LOOP, carry=()))),)},
+        "each of its variables"),
+    "iteration that carries the unknown": (
+        {"stages": (replace(STAGE, elements=(*STAGE.elements,
+            replace(LOOP, carry=(Store("v", "w_new"),)))),)}, "assigned in its body"),
+    "iteration reads its body too early": (
+        {"stages": (replace(STAGE, elements=(*STAGE.elements,
+            replace(LOOP, variables=(Assign("v", Ref("u")),)))),)}, "'u' before"),
     "name of the rule": ({"name": "not a name"}, "identifier"),
 }  # fmt: skip
 

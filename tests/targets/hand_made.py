@@ -6,12 +6,14 @@ from collections.abc import Callable
 from fractions import Fraction
 from types import ModuleType
 
-from symplectic_codegen.rule.expression import Call, Expr, Number, Op, Ref
+from symplectic_codegen.rule.expression import HOST_ONLY, Call, Expr, Number, Op, Ref
 from symplectic_codegen.rule.rule import (
     Assign,
+    BlockState,
     Buffer,
     Guard,
     Interval,
+    Iterate,
     Parameter,
     Reduction,
     ScalarState,
@@ -192,10 +194,101 @@ SWAPPING = UpdateRule(
 )
 
 
+# A norm for each parameter, known from the step before; the loss of the first step.
+BLOCK_NORM = UpdateRule(
+    "block_norm",
+    (LR, MU),
+    (X,),
+    (
+        Stage(
+            (
+                DAMPENING,
+                Assign("all", call(Op.BLOCK_SUM, "S"), "sum over all parameters"),
+                Assign("rate", div("lr", call(Op.SQRT, add(1, add("S", mul("all", "start")))))),
+                Assign("gain", div("dampening", add(1, call(Op.SQRT, "all")))),
+            ),
+            (
+                Assign("X_new", add(mul("momentum", "X"), mul("gain", "G"))),
+                Assign("w_new", sub("w", mul("rate", "X_new"))),
+            ),
+            STORES,
+            (
+                Reduction("square", mul("X_new", "X_new"), "square of the norm", per_block=True),
+                Reduction("work", mul("X_new", "G"), "sum over everything"),
+            ),
+        ),
+        Stage(
+            (Assign("trust", div(1, add(1, "square"))),),
+            (Assign("w_new_2", sub("w", mul("trust", mul("lr", "G")))),),
+            (Store("w", "w_new_2"),),
+        ),
+    ),
+    (
+        ScalarState("start", mul("L", "lr"), "the loss of the first step"),
+        ScalarState("done", term(0)),
+    ),
+    (
+        Assign("S_new", add(mul("momentum", "S"), "square")),
+        Assign("done_new", add("done", "work")),
+    ),
+    (Store("S", "S_new"), Store("done", "done_new")),
+    block_states=(BlockState("S", "square of the norm"),),
+)
+
+NOISY = UpdateRule(
+    "noisy",
+    (LR, MU),
+    (X,),
+    (
+        Stage(
+            (DAMPENING,),
+            (
+                KICK,
+                Assign("kicked", add("X_new", mul("lr", "xi"))),
+                Assign("w_new", sub("w", mul("lr", add("kicked", mul("xi", "xi"))))),
+            ),
+            (Store("X", "kicked"), Store("w", "w_new")),
+        ),
+    ),
+)
+
+# The midpoint of a step, by iteration; what varies from step to step in a cycle of three.
+ITERATED = UpdateRule(
+    "iterated",
+    (LR, MU),
+    (X,),
+    (
+        Stage(
+            (
+                DAMPENING,
+                Assign("part", call(Op.CYCLE, sub("n", 1), Number(Fraction(4, 3)), -1, "momentum")),
+                Assign("rate", mul("part", "lr")),
+            ),
+            (
+                KICK,
+                Iterate(
+                    (Assign("middle", term("w")), Assign("speed", term("X_new"))),
+                    (
+                        Assign("pull", div("speed", add(1, mul("middle", "middle")))),
+                        Assign("next", sub("w", mul("rate", "pull"))),
+                        Assign("faster", add("X_new", mul("rate", mul("middle", "pull")))),
+                    ),
+                    (Store("middle", "next"), Store("speed", "faster")),
+                    5,
+                ),
+                Assign("change", sub("next", "middle")),
+                Assign("w_new", sub("middle", mul("rate", add("change", "pull")))),
+            ),
+            (Store("X", "speed"), Store("w", "w_new")),
+        ),
+    ),
+)
+
+
 def _coverage() -> UpdateRule:
     """Every operation, once per element into a buffer and once on the host into a scalar state."""
     elements, scalars = [], []
-    for op in Op:
+    for op in (op for op in Op if op not in HOST_ONLY):
         name = op.name.lower()
         elements.append(Assign(f"e_{name}", call(op, *("G", "w")[: op.arity])))
         scalars.append(Assign(f"h_{name}", call(op, *("p", "q")[: op.arity])))
@@ -238,6 +331,9 @@ RULES = (
     GUARDED,
     SWAPPING,
     COVERAGE,
+    BLOCK_NORM,
+    NOISY,
+    ITERATED,
 )
 
 HYPERPARAMETERS: dict[str, dict[str, float]] = {
@@ -249,6 +345,9 @@ HYPERPARAMETERS: dict[str, dict[str, float]] = {
     "guarded": {"lr": 0.1, "floor": -0.5},
     "swapping": {"max": 0.5, "i": 0.25, "grads": 0.3},
     "coverage": {"p": 0.3, "q": 0.7},
+    "block_norm": {"lr": 0.1, "momentum": 0.9},
+    "noisy": {"lr": 0.1, "momentum": 0.9},
+    "iterated": {"lr": 0.1, "momentum": 0.9},
 }
 
 

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from hand_made import (
     BIAS_CORRECTED,
+    BLOCK_NORM,
     COVERAGE,
     GLOBAL_NORM,
     HYPERPARAMETERS,
+    ITERATED,
     MOMENTUM,
+    NOISY,
     RELATIVISTIC,
     RULES,
     THERMOSTAT,
@@ -23,6 +26,7 @@ from symplectic_codegen.rule.interpreter import (
     interpret,
     rounding_bounds,
 )
+from symplectic_codegen.rule.noise import standard_normal
 from symplectic_codegen.rule.rule import UpdateRule
 
 SIZES = (0, 1, 3, 31, 33, 1023, 1025)
@@ -57,12 +61,14 @@ def compare(
     arithmetic = rounding_bounds(dtype.name)
     optimizer = getattr(load(target, rule), class_name(rule))(params, **values)
     w = arithmetic.vector(np.concatenate([p.ravel() for p in params]))
-    state = initial_state(rule, values, len(w), arithmetic)
-    for grads, loss in zip(all_grads, losses, strict=False):
+    blocks = [p.size for p in params]
+    state = initial_state(rule, values, len(w), arithmetic, len(params))
+    for n, (grads, loss) in enumerate(zip(all_grads, losses, strict=False), 1):
         keywords = {"loss": loss} if rule.needs_loss else {}
         optimizer.step(grads, **keywords)
         G = np.concatenate([g.ravel() for g in grads])
-        state, w = interpret(rule, values, state, w, G, loss, arithmetic)
+        noise = _noise(n, len(w), dtype) if rule.needs_noise else None
+        state, w = interpret(rule, values, state, w, G, loss, arithmetic, noise, blocks)
     saved = optimizer.state_dict()
     assert_within(np.concatenate([p.ravel() for p in params]), w)
     for name, vector in state.buffers.items():
@@ -71,8 +77,16 @@ def compare(
         assert_within(flat, vector)
     for name, scalar in state.scalars.items():
         assert_within(np.array(saved["scalars"][name]), scalar)
+    for name, vector in state.blocks.items():
+        assert_within(saved["blocks"][name], vector)
     assert saved["step"] == state.steps
     return w
+
+
+def _noise(step: int, size: int, dtype: np.dtype) -> Bounded:
+    """What `standard_normal` gives, rounded to the type; log, sqrt and cos are not exact either."""
+    exact = np.array(standard_normal(0, step, range(size)))
+    return Bounded(exact, np.abs(exact) * np.finfo(dtype).eps / 2 + 64 * 2.0**-53)
 
 
 def random_arrays(sizes: tuple[int, ...], dtype: str, seed: int) -> list[np.ndarray]:
@@ -97,7 +111,9 @@ def test_one_array_of_each_size(load: Load, target: str, size: int, dtype: str) 
 
 
 @pytest.mark.parametrize(
-    "rule", [MOMENTUM, RELATIVISTIC, GLOBAL_NORM, THERMOSTAT], ids=lambda rule: rule.name
+    "rule",
+    [MOMENTUM, RELATIVISTIC, GLOBAL_NORM, THERMOSTAT, BLOCK_NORM, ITERATED],
+    ids=lambda rule: rule.name,
 )
 def test_sizes_for_several_threads(load: Load, target: str, rule: UpdateRule) -> None:
     sizes = (70001, 5, 65537)
@@ -186,6 +202,70 @@ def test_parameters_without_gradient_take_no_part(load: Load, target: str, dtype
     some.step([None, None, None])
     np.testing.assert_array_equal(params[2], alone[1])
     assert some.state_dict()["step"] == 2
+
+
+def test_blocks_without_gradient_keep_their_values_and_are_not_summed(
+    load: Load, target: str, dtype: str
+) -> None:
+    module = load(target, BLOCK_NORM)
+    values = HYPERPARAMETERS["block_norm"]
+    params = random_arrays((5, 7, 40), dtype, 1)
+    alone = [params[0].copy(), params[2].copy()]
+    grads = random_arrays((5, 7, 40), dtype, 2)
+    some, pair = module.BlockNorm(params, **values), module.BlockNorm(alone, **values)
+    some.step(grads, loss=0.5)
+    kept = some.state_dict()["blocks"]["S"][1]
+    assert kept > 0
+    state = some.state_dict()
+    pair.load_state_dict(
+        state
+        | {
+            "buffers": {"X": [state["buffers"]["X"][i] for i in (0, 2)]},
+            "blocks": {"S": state["blocks"]["S"][[0, 2]]},
+        }
+    )
+    alone[0][...], alone[1][...] = params[0], params[2]
+    some.step([grads[0], None, grads[2]], loss=0.25)
+    pair.step([grads[0], grads[2]], loss=0.25)
+    np.testing.assert_array_equal(params[0], alone[0])
+    np.testing.assert_array_equal(params[2], alone[1])
+    assert some.state_dict()["blocks"]["S"][1] == kept
+
+
+def test_noise_depends_on_seed_step_and_place_alone(load: Load, dtype: str) -> None:
+    """Layout, missing gradients, splitting into arrays and the target change none of it."""
+    values = {"lr": 1.0, "momentum": 0.0}
+    zeros = np.zeros((6, 4), dtype)
+    found = []
+    for target in ("numpy", "numba"):
+        make = load(target, NOISY).Noisy
+        for params in (
+            [zeros.copy()],
+            [np.zeros(10, dtype), np.zeros((2, 7), dtype)],
+            [np.zeros((2, 12), dtype, order="F")],
+            [np.zeros((24, 2), dtype)[:, 0]],
+        ):
+            optimizer = make(params, seed=5, **values)
+            optimizer.step([None] * len(params))
+            optimizer.step([np.zeros_like(w) for w in params])
+            momenta = optimizer.state_dict()["buffers"]["X"]
+            pairs = zip(params, momenta, strict=True)
+            orders = [(x, "C" if w.flags.c_contiguous or w.ndim == 1 else "F") for w, x in pairs]
+            found.append(np.concatenate([x.ravel(order) for x, order in orders]))
+    expected = np.array(standard_normal(5, 2, range(24)))
+    for numbers in found:
+        np.testing.assert_allclose(numbers, expected, rtol=2 * np.finfo(dtype).eps, atol=1e-14)
+    others = [make([zeros.copy()], seed=seed, **values) for seed in (5, 6, 2**64 - 1)]
+    for optimizer in others:
+        optimizer.step([zeros])
+    firsts = [optimizer.state_dict()["buffers"]["X"][0] for optimizer in others]
+    assert len({x.tobytes() for x in (*firsts, found[0].astype(dtype).reshape(6, 4))}) == 4
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64, 0.5, True, "1", None])
+def test_seeds_that_are_refused(load: Load, target: str, seed: object) -> None:
+    with pytest.raises((TypeError, ValueError), match="seed must be"):
+        load(target, NOISY).Noisy([np.zeros(2)], lr=0.1, seed=seed)
 
 
 def test_schedules_change_hyperparameters_between_steps(load: Load, target: str) -> None:
