@@ -69,7 +69,13 @@ def _source_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--spec", metavar="FILE", type=click.Path(path_type=Path), help="A TOML spec."
             ),
             click.option("--integrator", metavar="I", help="How the step is composed."),
+            click.option("--cooling", metavar="MAP", help="exact, implicit, cayley or explicit."),
+            click.option("--norms", metavar="N", help="Sums over everything (global) or a block."),
             click.option("--coupling", metavar="EXPR", help="Y(beta, X, U, w); default beta*X."),
+            click.option("--friction", metavar="EXPR", help="Rayleigh friction, a vector."),
+            click.option("--noise", metavar="EXPR", help="Strength of the noise on X."),
+            click.option("--time-step", metavar="EXPR", help="Length of a step, from the loss."),
+            click.option("--energy", metavar="EXPR", help="Where the piece P projects X to."),
             click.option("--set", "sets", metavar="NAME=VALUE", multiple=True, help="A default."),
             click.option(
                 "--reparam",
@@ -191,7 +197,7 @@ def _command(
 
     if everything:
         words = [PROGRAM, "generate", "--catalog", spec.name, "--target", target]
-        return shlex.join(words + command_options({}, (), "lie-trotter", False, dtype))
+        return shlex.join(words + command_options({}, (), "lie-trotter", False, dtype, {}))
     if source["catalog"]:
         origin = ["--catalog", source["catalog"]]
     elif source["spec"]:
@@ -207,8 +213,16 @@ def _command(
         source["integrator"] or "lie-trotter",
         source["with_energy"],
         dtype,
+        _given(source),
     )
     return shlex.join(words)
+
+
+def _given(source: dict[str, Any]) -> dict[str, str]:
+    """The options that go straight into a spec."""
+    from symplectic_codegen.language.spec import CHOICES, EXPRESSIONS
+
+    return {k: source[k] for k in (*EXPRESSIONS, *CHOICES) if source[k] is not None}
 
 
 @main.command("list")
@@ -316,16 +330,16 @@ def _spec(
     catalog: str | None,
     spec: Path | None,
     integrator: str | None,
-    coupling: str | None,
     sets: tuple[str, ...],
     reparams: tuple[str, ...],
     with_energy: bool,
     name: str | None = None,
+    **more: str | None,
 ) -> Spec:
     """The one spec that the options describe."""
     from symplectic_codegen import catalog as catalogue
     from symplectic_codegen.discretization.integrators import get_integrator
-    from symplectic_codegen.language.spec import Spec
+    from symplectic_codegen.language.spec import DEFAULT_INTEGRATOR, Spec
 
     given = [s for s in (hamiltonian, catalog, spec) if s is not None]
     if len(given) != 1:
@@ -333,13 +347,15 @@ def _spec(
     if integrator is not None:
         get_integrator(integrator)
     if hamiltonian is not None:
-        base = Spec.from_expression(hamiltonian, reparams=reparams, coupling=coupling)
+        base = Spec.from_expression(
+            hamiltonian,
+            reparams=reparams,
+            integrator=integrator or DEFAULT_INTEGRATOR,
+            more=more,
+        )
         change_reparams = None
+        more = {}
     else:
-        if coupling is not None:
-            raise SpecError(
-                "--coupling goes with a Hamiltonian on the command line; a spec has its own"
-            )
         if catalog is not None:
             base = catalogue.load(catalog)
         else:
@@ -353,6 +369,7 @@ def _spec(
         name=name,
         integrator=integrator,
         with_energy=with_energy or None,
+        more=more,
     )
 
 

@@ -13,8 +13,8 @@ from symplectic_codegen.algebra.proof import Claim
 from symplectic_codegen.algebra.symbols import X, beta, beta0, tau
 from symplectic_codegen.discretization.integrators import get_integrator
 from symplectic_codegen.discretization.reparametrization import ParameterMap, solve_parameters
-from symplectic_codegen.discretization.scheme import Scheme, build_scheme
-from symplectic_codegen.discretization.update import UpdateEquations, update_equations
+from symplectic_codegen.discretization.scheme import Extras, Scheme, build_scheme
+from symplectic_codegen.discretization.update import Choices, UpdateEquations, update_equations
 from symplectic_codegen.geometry.display import Brackets, SymplecticForm
 from symplectic_codegen.geometry.phase_space import PhaseSpace
 from symplectic_codegen.language.hamiltonian import Hamiltonian
@@ -59,8 +59,8 @@ class Derivation:
     @cached_property
     def space(self) -> PhaseSpace:
         """The phase space with the coupling of the spec."""
-        coupling = self.spec.coupling_expr
-        return PhaseSpace(beta * X if coupling is None else self._with_constants(coupling))
+        coupling = self._expression("coupling")
+        return PhaseSpace(beta * X if coupling is None else coupling)
 
     @cached_property
     def hamiltonian(self) -> sp.Expr:
@@ -104,9 +104,19 @@ class Derivation:
         Raises:
             NotSeparableError: H has a part without an exact flow.
         """
-        integrator = get_integrator(self.spec.integrator)
+        symbols = {p.name: p.symbol for p in self.spec.hyperparameters}
         return build_scheme(
-            integrator, self.space, self.equations, self.separation, self.temperature
+            get_integrator(self.spec.integrator, symbols),
+            self.space,
+            self.equations,
+            self.separation,
+            self.temperature,
+            Extras(
+                self._expression("friction"),
+                self._expression("noise"),
+                self._expression("energy"),
+                self.spec.cooling,
+            ),
         )
 
     @cached_property
@@ -153,8 +163,7 @@ class Derivation:
     @cached_property
     def compiled(self) -> CompiledRule:
         """The update rule, ready for a target."""
-        step = self.parameters.apply(tau)
-        derived, rewrites = lower(self.spec.name, self.update, self._all_parameters(), step)
+        derived, rewrites = lower(self.spec.name, self.update, self._all_parameters())
         rule, report = run_passes(derived)
         return CompiledRule(rule, report, rewrites)
 
@@ -209,11 +218,22 @@ class Derivation:
     def _with_constants(self, expr: sp.Expr) -> sp.Expr:
         return expr.subs(self._constants) if self._constants else expr
 
+    def _expression(self, key: str) -> sp.Expr | None:
+        expr = self.spec.expression(key)
+        return None if expr is None else self._with_constants(expr)
+
     def _update(self, parameters: Callable[[sp.Expr], sp.Expr]) -> UpdateEquations:
-        initial = self._constants.get(beta0, beta0)
         names = {p.name for p in self.spec.hyperparameters}
         names |= {r.name for r in self.spec.reparametrization}
-        return update_equations(self.scheme, parameters, initial, self.spec.with_energy, names)
+        choices = Choices(
+            parameters,
+            self._constants.get(beta0, beta0),
+            self.spec.with_energy,
+            names,
+            self._expression("time_step") or tau,
+            self.spec.norms == "block",
+        )
+        return update_equations(self.scheme, choices)
 
     def _all_parameters(self) -> tuple[Parameter, ...]:
         named = [

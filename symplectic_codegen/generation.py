@@ -21,8 +21,8 @@ from symplectic_codegen.driver import Derivation, derive
 from symplectic_codegen.errors import NotSeparableError, SpecError, TargetError
 from symplectic_codegen.files import write_files
 from symplectic_codegen.language.hamiltonian import Hamiltonian
-from symplectic_codegen.language.parameters import STANDARD_NAMES
-from symplectic_codegen.language.spec import Spec
+from symplectic_codegen.language.parameters import standard_hyperparameters
+from symplectic_codegen.language.spec import CHOICES, EXPRESSIONS, Spec
 from symplectic_codegen.provenance import UNSEALED, VERSION, seal
 from symplectic_codegen.targets import get_target
 from symplectic_codegen.targets.base import DTYPES, Document, Target
@@ -171,9 +171,10 @@ def compact_spec(spec: Spec) -> dict[str, Any]:
         spec.hamiltonian.text,
         spec.name,
         reparams=[f"{r.name} = {r.text}" for r in spec.reparametrization],
-        coupling=spec.coupling,
+        integrator=spec.integrator,
+        more=options_of(spec),
     ).canonical()
-    table: dict[str, Any] = {}
+    table: dict[str, Any] = dict(options_of(spec))
     for key, value in spec.canonical().items():
         if key in ("hyperparameters", "reparametrization"):
             rows = [_difference(row, old) for row, old in zip(value, bare[key], strict=True)]
@@ -242,23 +243,30 @@ def _ascii(text: str) -> str:
     return text.translate(_ASCII)
 
 
+def options_of(spec: Spec) -> dict[str, str]:
+    """What of a spec is an option of its own on the command line, where it is not the default."""
+    defaults: dict[str, str | None] = dict.fromkeys(EXPRESSIONS)
+    defaults |= {key: choices[0] for key, choices in CHOICES.items()}
+    return {k: getattr(spec, k) for k, value in defaults.items() if getattr(spec, k) != value}
+
+
 def default_command(spec: Spec, target: str, dtype: str) -> str:
     """The command line that regenerates an optimizer that was made from an expression."""
     words: list[str] = [PROGRAM, "generate", spec.hamiltonian.text, "--name", spec.name]
     words += ["--target", target]
-    if spec.coupling is not None:
-        words += ["--coupling", spec.coupling]
+    known = {name: row.default for name, row in standard_hyperparameters().items()}
     words += command_options(
         {
             p.name: str(p.default)
             for p in spec.hyperparameters
-            if p.default is not None and (p.default != 1 or p.name not in STANDARD_NAMES)
+            if p.default is not None and p.default != known.get(p.name)
         }
         | {r.name: str(r.default) for r in spec.reparametrization if r.default is not None},
         [f"{r.name} = {r.text}" for r in spec.reparametrization],
         spec.integrator,
         spec.with_energy,
         dtype,
+        options_of(spec),
     )
     return shlex.join(words)
 
@@ -269,9 +277,12 @@ def command_options(
     integrator: str,
     with_energy: bool,
     dtype: str,
+    more: Mapping[str, str],
 ) -> list[str]:
     """Options of `generate`, those with their default left out."""
     words: list[str] = []
+    for key, value in more.items():
+        words += [option_name(key), value]
     for reparam in reparams:
         words += ["--reparam", reparam]
     for name, value in sets.items():
@@ -283,3 +294,12 @@ def command_options(
     if dtype != BOTH:
         words += ["--dtype", dtype]
     return words
+
+
+def option_name(key: str) -> str:
+    """The option of the command line for a key of a spec.
+
+    >>> option_name("time_step")
+    '--time-step'
+    """
+    return "--" + key.replace("_", "-")

@@ -58,8 +58,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "c25bb9909d14a7da2cbd02ca78520544c9c6c4eb4bec860e50b1c21d5b0618e4",
-    "body_sha256": "ee6fd84b816c7e0ea853b95b5f16ea9040336f4b37c07eb0247069e74b301e1e",
+    "spec_sha256": "3ea0219319e1822959cbae5e9bbe688d93ede3ec0e7308eafdc58146f891a39b",
+    "body_sha256": "bbe643a7ef9885689c6718bdd99d41b8a10660256ceacaa1a87fa737f9e2e519",
     "command": "symplectic-codegen generate --catalog accumulation --target numba",
     "spec": {
         "format": 1,

@@ -69,8 +69,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "736e0962bade98b3de8b567bd726479dba7e308ad4c100ca1a68804964005923",
-    "body_sha256": "5295d91dc9a2ef54a3d44178ecf9991384353618ca414d60c9184ba8c7c75fa7",
+    "spec_sha256": "57eddecb4ce7e60b406bdd99d7b2f71a8ffa7c4d39fdc2b9272370d8d786e615",
+    "body_sha256": "c708bfae24c624802ac57064a5e0520ac7092b3e6971ba0028a8248a9e4995d4",
     "command": "symplectic-codegen generate --catalog adam --target numba",
     "spec": {
         "format": 1,

@@ -72,8 +72,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "f7ba13e82932feec1219c046413813a85e41cc04221dc09a1fd08956f550f54d",
-    "body_sha256": "22ef4a4d9789edd49bef4c798d7937b97949bbcb85415ba93063bc457d5e4528",
+    "spec_sha256": "255dc78dedf48d179a1e13ff506f230d800ba99cfeaa6e9636ade1d1ce689f8f",
+    "body_sha256": "2d4552092e93ff8c6bf9e79b5218507722924946839048ba0d795575bf476a96",
     "command": "symplectic-codegen generate --catalog adamw --target numba",
     "spec": {
         "format": 1,

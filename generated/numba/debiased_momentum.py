@@ -59,8 +59,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "02940393fd091ce64004727c1354819c2c90a6d233da455550c0f67dc8d14dbb",
-    "body_sha256": "aff3b220962aecc5d39ccf89075b802c72f11c27df0b6d3d9e465e9ce62f0271",
+    "spec_sha256": "ceefd61c5c4642d7f5d06dd33ead00d59958a961e998b32e5ae1c03fa45fad06",
+    "body_sha256": "188f990a44f57daa5f80e078bb5074d6ea705fb57491c5e00a21c325368e5cb6",
     "command": "symplectic-codegen generate --catalog debiased_momentum --target numba",
     "spec": {
         "format": 1,

@@ -62,8 +62,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "248fdd1abb904d1a6e5a4e53c1b673d581812f9ee9b07d363b195ff89803cde6",
-    "body_sha256": "ca0c12d9e53d3914335e6156f626ff90818ef1335df76eac2a07a25457f3f49c",
+    "spec_sha256": "4b8679d9085e2708c10438ef1bd334a91a077ef46bdbda7dc7daa214580b4e09",
+    "body_sha256": "aef7d680aff377229e0cfacf55063e42899fa4a621dcb4df8045956aae0aa1a5",
     "command": "symplectic-codegen generate --catalog fading_weight_decay --target numba",
     "spec": {
         "format": 1,

@@ -55,8 +55,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "cc1bef7abcc8b5c91974c3ddf90c0f984ed52702f47a2c339b716d51398cdaa5",
-    "body_sha256": "e5401f7303c25d0dd67e7ed9a8737ba9ee166069c09eeb6ce124b10503a38f44",
+    "spec_sha256": "b4e4c53112b3f0248f640a8bf234597ae3ea6b550d122ff807076e5cf45e8ff8",
+    "body_sha256": "1fb2fae01733905c9971bb4bc34ed282f737b28a8d33ee6b3071dddfe8ce9714",
     "command": "symplectic-codegen generate --catalog gradient_descent --target numba",
     "spec": {
         "format": 1,

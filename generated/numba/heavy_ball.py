@@ -59,8 +59,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "11e881dae3c0bafe303f7a1652bd3dfec1728f5787d980077f01733c53297c9d",
-    "body_sha256": "5de5655907d570be19c43ab9f33c1980dac3f481a2147811a7bc6d6149ddcde7",
+    "spec_sha256": "1acb8c1856f4eb0f897e3794982f2228f85644a000fc20ae2339ec364be28cba",
+    "body_sha256": "bdabb45b1ad34c45a8ddc13fe75be035fb1f8cbbc6687476db9b50f5e6bc4d08",
     "command": "symplectic-codegen generate --catalog heavy_ball --target numba",
     "spec": {
         "format": 1,

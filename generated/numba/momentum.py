@@ -59,8 +59,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "7122404775c8c0db093b3541e7d5dc162d4c0ec8dc7a29c9bb7a8a95fab7c1ff",
-    "body_sha256": "6a98be2db6c5e43f4812f25a92502a82b6658a53f55e41c367debd3299a6a3a8",
+    "spec_sha256": "595bc64a724411dc13e108fd2df9d6104513062c1ce56873804e52288fbf5c24",
+    "body_sha256": "25a7562bd6c2951164f6898a7a4b1893738bf56ef910b421aa8274929da297a4",
     "command": "symplectic-codegen generate --catalog momentum --target numba",
     "spec": {
         "format": 1,

@@ -60,8 +60,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "71bbc12b1851074bea816304e143efc2a597694dc592d8ea3d9915d7ede6ad81",
-    "body_sha256": "556b59b2e23e0b6cca7ecae832e2f734355f0f228f1c05987002a52d6640a73f",
+    "spec_sha256": "aa9da2b0f9be8354225cf4ab547f0481c69a2abe030834abed58ba153270f314",
+    "body_sha256": "b0430d01f491f7b8de67d9aaa6ac92aebf2d6d918ca186e7eadff4cda2396978",
     "command": "symplectic-codegen generate --catalog nesterov_flow --target numba",
     "spec": {
         "format": 1,

@@ -63,8 +63,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "8eaaf84f3fcfc465b4d69a54b2d682c2a07fe8e072183f8dc40af9b2383a7e94",
-    "body_sha256": "4be066d28bb20545cb7a4d3a56ee55edec619ec167da44079a27ff0e66e74724",
+    "spec_sha256": "5d4db6f36a670ea65a7bd26c002aadf404afad5d557b66413ad6b0b338b79781",
+    "body_sha256": "b0e77746560eb5f6d1312b42393e49ee490d9a1cd457225a18fed5127aeb37c7",
     "command": "symplectic-codegen generate --catalog relativistic --target numba",
     "spec": {
         "format": 1,

@@ -60,8 +60,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "d287333ee75fa10ffb3b3f85d899af0905f7b632939eb73a57095bbeafb4a6b5",
-    "body_sha256": "24b6a8a30380b5bfb01085fc99115f7fc4381d0825883e61d199fb3824e715cd",
+    "spec_sha256": "d84243da3ee85cad5eb49a52395fda202f8f7008b48311a05c3aece930df4ffd",
+    "body_sha256": "1d528c874da8eeeadf00b1eb6d47c63a9a37a0bc251e9dcf67b25faa908ee32f",
     "command": "symplectic-codegen generate --catalog relativistic_degree_one --target numba",
     "spec": {
         "format": 1,

@@ -65,8 +65,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "21f6149d7998de4857a749076d0df89648de86d11a54d507ffb018c56abf634a",
-    "body_sha256": "96a06cb41fb6283b5d8d56e8b2e388d3270cab49c5c96294099636a83d1b120a",
+    "spec_sha256": "a5870615d70c3bde7b3d97ba35480d8ca08eaeecd9c2efb10383c46abd5e3c05",
+    "body_sha256": "05b8cd78c40dd89463881550b8bdd14c86fc92cb5c79a305b50550180adb331a",
     "command": "symplectic-codegen generate --catalog rmsprop --target numba",
     "spec": {
         "format": 1,

@@ -60,8 +60,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "f58c99e77845eecd15c10468a434dbe3b506aa03f3bcae1c8c176c9828c37562",
-    "body_sha256": "86393048c6a117ba93d66c02da914353431b1931aae17c57b1a3a07c50ee86a5",
+    "spec_sha256": "cdb650378d64d1d3eb9846cfca34748e0357d5e8a702f257f14cdb73fffa8798",
+    "body_sha256": "41f4d3abc2b534474808bb9a4ccdace041344b938da242529ff91b98e9fe226a",
     "command": "symplectic-codegen generate --catalog weight_decay --target numba",
     "spec": {
         "format": 1,

@@ -55,8 +55,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "c25bb9909d14a7da2cbd02ca78520544c9c6c4eb4bec860e50b1c21d5b0618e4",
-    "body_sha256": "40cbb4f996efbe857aa08e7d8ea46d8dc220e6f2706c04da1c909549ce7497e3",
+    "spec_sha256": "3ea0219319e1822959cbae5e9bbe688d93ede3ec0e7308eafdc58146f891a39b",
+    "body_sha256": "762c9bb9e00f8da1bbc71279b570e6db05e270cfb6fe57994c91503d28d9f896",
     "command": "symplectic-codegen generate --catalog accumulation --target numpy",
     "spec": {
         "format": 1,

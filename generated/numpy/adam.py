@@ -66,8 +66,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "736e0962bade98b3de8b567bd726479dba7e308ad4c100ca1a68804964005923",
-    "body_sha256": "4ba02f1c05f6462365e405537859a70be040aeb79ba61639f56404da624e46e0",
+    "spec_sha256": "57eddecb4ce7e60b406bdd99d7b2f71a8ffa7c4d39fdc2b9272370d8d786e615",
+    "body_sha256": "b9f05a330be2aabe642ee87f1d5a6b8a8a4032be956f44cc9e41a7bf900b6933",
     "command": "symplectic-codegen generate --catalog adam --target numpy",
     "spec": {
         "format": 1,

@@ -69,8 +69,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "f7ba13e82932feec1219c046413813a85e41cc04221dc09a1fd08956f550f54d",
-    "body_sha256": "581aff29157ad185bf9e80b14190c590bd7d2ef69f686d8a7f51020628106748",
+    "spec_sha256": "255dc78dedf48d179a1e13ff506f230d800ba99cfeaa6e9636ade1d1ce689f8f",
+    "body_sha256": "f3c6fb91379df00732d96bff553d5e23c3a2780701f8dcae49972b77f56cf62e",
     "command": "symplectic-codegen generate --catalog adamw --target numpy",
     "spec": {
         "format": 1,

@@ -56,8 +56,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "02940393fd091ce64004727c1354819c2c90a6d233da455550c0f67dc8d14dbb",
-    "body_sha256": "8339f25eaff1223d041a22ac06940162fbc649598f99a5917b20b09e2bccc5bd",
+    "spec_sha256": "ceefd61c5c4642d7f5d06dd33ead00d59958a961e998b32e5ae1c03fa45fad06",
+    "body_sha256": "adb4d560cc140470b9a71be107995d367092e71efd3edb023beaa3d4ad350d00",
     "command": "symplectic-codegen generate --catalog debiased_momentum --target numpy",
     "spec": {
         "format": 1,

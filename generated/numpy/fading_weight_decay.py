@@ -59,8 +59,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "248fdd1abb904d1a6e5a4e53c1b673d581812f9ee9b07d363b195ff89803cde6",
-    "body_sha256": "3e3d1c9b653dc1ab6ca093d81bada8e18735748c50bb4afd38003875298682de",
+    "spec_sha256": "4b8679d9085e2708c10438ef1bd334a91a077ef46bdbda7dc7daa214580b4e09",
+    "body_sha256": "1a4a571f1a4d006abe1fc62b0789093306341fed55a6eca01635b305242ee517",
     "command": "symplectic-codegen generate --catalog fading_weight_decay --target numpy",
     "spec": {
         "format": 1,

@@ -52,8 +52,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "cc1bef7abcc8b5c91974c3ddf90c0f984ed52702f47a2c339b716d51398cdaa5",
-    "body_sha256": "a6209515c10f22ee97b7e18b78f61e734b0a7ad360ef2ff7669c269948c6293e",
+    "spec_sha256": "b4e4c53112b3f0248f640a8bf234597ae3ea6b550d122ff807076e5cf45e8ff8",
+    "body_sha256": "1b0c8054ece8e78a947c9b18ab21d00e68055428cd0893a31844c1d06c96104f",
     "command": "symplectic-codegen generate --catalog gradient_descent --target numpy",
     "spec": {
         "format": 1,

@@ -56,8 +56,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "11e881dae3c0bafe303f7a1652bd3dfec1728f5787d980077f01733c53297c9d",
-    "body_sha256": "c780c43c1a2ac08ee57d44aa0098634506f4c6b8e70f41c6fea3ab5f0c0dbca4",
+    "spec_sha256": "1acb8c1856f4eb0f897e3794982f2228f85644a000fc20ae2339ec364be28cba",
+    "body_sha256": "14eafd591b479cab889ab94a7e37ecc49a1f760c5824bf658a209f09104fd21a",
     "command": "symplectic-codegen generate --catalog heavy_ball --target numpy",
     "spec": {
         "format": 1,

@@ -56,8 +56,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "7122404775c8c0db093b3541e7d5dc162d4c0ec8dc7a29c9bb7a8a95fab7c1ff",
-    "body_sha256": "20d795e7e61f7b26a1a9e19aa3e087ff21c7f5e11a7b807721c57c65d8475b14",
+    "spec_sha256": "595bc64a724411dc13e108fd2df9d6104513062c1ce56873804e52288fbf5c24",
+    "body_sha256": "72e1239a599d167e1e43edaa1561fd015e783e7f072cc187f75342f3153b7038",
     "command": "symplectic-codegen generate --catalog momentum --target numpy",
     "spec": {
         "format": 1,

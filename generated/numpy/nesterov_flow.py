@@ -57,8 +57,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "71bbc12b1851074bea816304e143efc2a597694dc592d8ea3d9915d7ede6ad81",
-    "body_sha256": "d22c39e5139cfc29f50b71b475f2959476f0da6b6ebd83f77d787a42b6120e82",
+    "spec_sha256": "aa9da2b0f9be8354225cf4ab547f0481c69a2abe030834abed58ba153270f314",
+    "body_sha256": "ff46ab42d09e8b8eca0c7bcc1ac5c1a577f55168085e946facf32f2a1cc17e79",
     "command": "symplectic-codegen generate --catalog nesterov_flow --target numpy",
     "spec": {
         "format": 1,

@@ -60,8 +60,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "8eaaf84f3fcfc465b4d69a54b2d682c2a07fe8e072183f8dc40af9b2383a7e94",
-    "body_sha256": "34ad26c90d4573833efb72aa730f39be0b1daf9a20f2b2222f208349234b3969",
+    "spec_sha256": "5d4db6f36a670ea65a7bd26c002aadf404afad5d557b66413ad6b0b338b79781",
+    "body_sha256": "5bf3b43514b6ebb37bd409a87fc655b6b158b6f66ab2a4617802bb58ccc6c6c2",
     "command": "symplectic-codegen generate --catalog relativistic --target numpy",
     "spec": {
         "format": 1,

@@ -57,8 +57,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "d287333ee75fa10ffb3b3f85d899af0905f7b632939eb73a57095bbeafb4a6b5",
-    "body_sha256": "e29f8c55ff075a80e5913ef981b302e9d9512f97ee634ef3e5c3f0a0aae8b628",
+    "spec_sha256": "d84243da3ee85cad5eb49a52395fda202f8f7008b48311a05c3aece930df4ffd",
+    "body_sha256": "6cde43a08830137b4c3849bef7cf412649f9dccfebfd4f06c008865b7286fb5f",
     "command": "symplectic-codegen generate --catalog relativistic_degree_one --target numpy",
     "spec": {
         "format": 1,

@@ -62,8 +62,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "21f6149d7998de4857a749076d0df89648de86d11a54d507ffb018c56abf634a",
-    "body_sha256": "37c12643be7c125c9920066403b8471824ca0c512153623dceea8b9ad3ab5904",
+    "spec_sha256": "a5870615d70c3bde7b3d97ba35480d8ca08eaeecd9c2efb10383c46abd5e3c05",
+    "body_sha256": "b256b14f51d878396341bcdfa1af9b11ac17a3a8046b2277752ea2778544108a",
     "command": "symplectic-codegen generate --catalog rmsprop --target numpy",
     "spec": {
         "format": 1,

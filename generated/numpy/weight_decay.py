@@ -57,8 +57,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "f58c99e77845eecd15c10468a434dbe3b506aa03f3bcae1c8c176c9828c37562",
-    "body_sha256": "32df2ec49edba373012013b7369b38c89dcb514422a5e7e60fcae1b4fa7fb5b3",
+    "spec_sha256": "cdb650378d64d1d3eb9846cfca34748e0357d5e8a702f257f14cdb73fffa8798",
+    "body_sha256": "6e3c903bd40f12acbef4e065ae5fb8d598d62a48c72fdb61fd6d562f73319df4",
     "command": "symplectic-codegen generate --catalog weight_decay --target numpy",
     "spec": {
         "format": 1,

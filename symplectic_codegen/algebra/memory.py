@@ -15,7 +15,7 @@ class Memory(Component):
     """The generic component of a memory field, known by its source and rate.
 
     Args:
-        source: the component expression that it follows.
+        source: the component expression that it follows; t in it is the end of the step.
         rate: of relaxation, per unit of learning time.
         normalized: whether the weights of all sources so far add up to one. The plain field starts
             at zero, so early on they add up to less: what Adam corrects as a bias.
@@ -42,6 +42,38 @@ class Memory(Component):
         """A field is a quantity of its own: substitution does not reach its source."""
 
 
-def memories(expr: sp.Expr) -> tuple[Memory, ...]:
+class ScalarMemory(sp.Symbol):
+    """ema(a, rate) of a constant a: the weight of all that a memory of this rate has seen, times a.
+
+    A known function of time, a (1 - exp(-rate t)), but frozen between the steps of the memory
+    fields like these themselves: what a metric needs that is not normalized.
+
+    >>> ScalarMemory(sp.S.One, sp.Symbol("nu")).is_positive
+    True
+    """
+
+    __slots__ = ("rate", "source")
+
+    source: sp.Expr
+    rate: sp.Expr
+
+    def __new__(cls, source: sp.Expr, rate: sp.Expr) -> ScalarMemory:
+        sign = {"positive": True} if source.is_positive else {"real": True}
+        field = super().__new__(cls, f"ema({source}, {rate})", **sign)
+        field.source, field.rate = source, rate
+        return field
+
+    def value(self, time: sp.Expr) -> sp.Expr:
+        """Its value if it was stepped last at `time`."""
+        return self.source * (1 - sp.exp(-self.rate * time))
+
+    def _eval_subs(self, old: sp.Basic, new: sp.Basic) -> None:
+        """Substitution does not reach its source."""
+
+
+Field = Memory | ScalarMemory
+
+
+def memories(expr: sp.Expr) -> tuple[Field, ...]:
     """The memory fields in `expr`, in a reproducible order."""
-    return tuple(sorted(expr.atoms(Memory), key=lambda field: str(field.name)))
+    return tuple(sorted(expr.atoms(Memory, ScalarMemory), key=lambda field: str(field.name)))

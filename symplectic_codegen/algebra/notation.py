@@ -9,9 +9,10 @@ from sympy.printing.latex import LatexPrinter
 from sympy.printing.precedence import precedence
 from sympy.printing.str import StrPrinter
 
-from symplectic_codegen.algebra.memory import Memory
+from symplectic_codegen.algebra.functions import Cycle, Huber
+from symplectic_codegen.algebra.memory import Memory, ScalarMemory
 from symplectic_codegen.algebra.symbols import START, Component, G, t, tau
-from symplectic_codegen.algebra.vector import HessianProduct, Total
+from symplectic_codegen.algebra.vector import Blocks, BlockTotal, HessianProduct, Total
 
 _GREEK = {
     "alpha": "α",
@@ -77,6 +78,9 @@ class _UnicodePrinter(StrPrinter):
         kind = "average" if expr.normalized else "ema"
         return f"{kind}({self._print(expr.source)}, {self._print(expr.rate)})"
 
+    def _print_ScalarMemory(self, expr: ScalarMemory) -> str:
+        return f"ema({self._print(expr.source)}, {self._print(expr.rate)})"
+
     def _print_Add(self, expr: sp.Expr, order: Any = None) -> str:
         text = ""
         for term in _positive_first(reading_order(expr.args)):
@@ -141,6 +145,18 @@ class _UnicodePrinter(StrPrinter):
             return f"Σ{index}({inner.doprint(body)})"
         return f"Σ{index} {inner.doprint(body)}"
 
+    def _print_BlockTotal(self, expr: BlockTotal) -> str:
+        index = self._inner_index()
+        inner = _UnicodePrinter(index).doprint(expr.body)
+        return f"Σ{index}∈block ({inner})" if expr.body.is_Add else f"Σ{index}∈block {inner}"
+
+    def _print_Blocks(self, expr: Blocks) -> str:
+        return f"Σ_blocks ({self._print(expr.args[0])})"
+
+    def _print_Cycle(self, expr: Cycle) -> str:
+        values = ", ".join(self._print(value) for value in expr.args[1:])
+        return f"({values})[{self._print(expr.args[0])}]"
+
     def _print_HessianProduct(self, expr: HessianProduct) -> str:
         return f"∇²L·({self._print(expr.args[0])})"
 
@@ -157,6 +173,19 @@ class _AsciiPrinter(StrPrinter):
 
     def _print_Total(self, expr: Total) -> str:
         return f"sum({self._print(expr.body)})"
+
+    def _print_BlockTotal(self, expr: BlockTotal) -> str:
+        return f"block_sum({self._print(expr.body)})"
+
+    def _print_Blocks(self, expr: Blocks) -> str:
+        return f"sum_over_blocks({self._print(expr.args[0])})"
+
+    def _print_Cycle(self, expr: Cycle) -> str:
+        index, *values = expr.args
+        return f"({', '.join(map(self._print, values))})[({self._print(index)}) mod {len(values)}]"
+
+    def _print_Huber(self, expr: Huber) -> str:
+        return f"huber({', '.join(map(self._print, expr.args))})"
 
 
 class _LatexPrinter(LatexPrinter):
@@ -179,6 +208,15 @@ class _LatexPrinter(LatexPrinter):
     def _print_Total(self, expr: Total, exp: str | None = None) -> str:
         inner = _LatexPrinter(inside_sum=True).doprint(expr.body)
         text = rf"\sum_i {inner}" if not expr.body.is_Add else rf"\sum_i \left({inner}\right)"
+        return text if exp is None else rf"\left({text}\right)^{{{exp}}}"
+
+    def _print_BlockTotal(self, expr: BlockTotal, exp: str | None = None) -> str:
+        inner = _LatexPrinter(inside_sum=True).doprint(expr.body)
+        text = rf"\sum_{{i \in \mathrm{{block}}}} \left({inner}\right)"
+        return text if exp is None else rf"\left({text}\right)^{{{exp}}}"
+
+    def _print_Blocks(self, expr: Blocks, exp: str | None = None) -> str:
+        text = rf"\sum_{{\mathrm{{blocks}}}} \left({self._print(expr.args[0])}\right)"
         return text if exp is None else rf"\left({text}\right)^{{{exp}}}"
 
     def _print_HessianProduct(self, expr: HessianProduct, exp: str | None = None) -> str:

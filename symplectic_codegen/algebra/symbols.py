@@ -34,15 +34,17 @@ h = sp.Symbol("h", positive=True)  # unit of action
 k = sp.Symbol("k", positive=True)  # unit of information
 c = sp.Symbol("c", positive=True)  # c**2 is a unit of energy squared
 L = sp.Symbol("L", real=True)  # the loss at w; its w-derivative is G
+L0 = sp.Symbol("L0", real=True)  # the loss before the first step: a constant of the run
 d = sp.Symbol("d", positive=True, integer=True)  # number of weights
 START = sp.Symbol("s", nonnegative=True)  # time at the start of a step
 beta0 = sp.Symbol("beta0", positive=True)  # thermal parameter at t = 0
+U0 = sp.Symbol("U0", real=True)  # internal energy at t = 0
 
 w = Component("w")  # weights
 X = Component("X")  # energy moments
 Y = Component("Y")  # entropic moments: the canonical momentum of w
 G = Component("G")  # gradient of the loss at w
 
-SCALARS: tuple[sp.Symbol, ...] = (U, beta, t, tau, h, k, c, L, d, beta0)
+SCALARS: tuple[sp.Symbol, ...] = (U, beta, t, tau, h, k, c, L, L0, d, beta0, U0)
 VECTORS: tuple[Component, ...] = (w, X, Y, G)
 UNITS: tuple[sp.Symbol, ...] = (h, k, c)

@@ -75,6 +75,59 @@ class Total(sp.Function):
         return True if self.body.is_nonpositive else None
 
 
+class BlockTotal(sp.Function):
+    """The sum of a component expression over the block of components that a component belongs to.
+
+    A block is one parameter array. Like `Total` it is linear, and scalars come out.
+
+    >>> from symplectic_codegen.algebra.symbols import X, beta
+    >>> BlockTotal(beta * X**2)
+    beta*BlockTotal(X**2)
+    """
+
+    nargs = 1
+    is_commutative = True
+    is_real = True
+
+    @classmethod
+    def eval(cls, body: sp.Expr) -> sp.Expr | None:
+        if body.is_Add:
+            return sp.Add(*(cls(term) for term in body.args))
+        scalar, rest = split_scalar(body)
+        return scalar * cls(rest) if scalar != 1 else None
+
+    @property
+    def body(self) -> sp.Expr:
+        """What is summed."""
+        return self.args[0]
+
+    @property
+    def free_symbols(self) -> set[sp.Basic]:
+        return {s for s in self.body.free_symbols if not isinstance(s, Component)}
+
+    def _eval_is_nonnegative(self) -> bool | None:
+        return True if self.body.is_nonnegative else None
+
+
+class Blocks(sp.Function):
+    """The sum over all blocks of an expression in sums over a block."""
+
+    nargs = 1
+    is_commutative = True
+    is_real = True
+
+    @classmethod
+    def eval(cls, body: sp.Expr) -> sp.Expr | None:
+        if body.is_Add:
+            return sp.Add(*(cls(term) for term in body.args))
+        if not body.has(BlockTotal):
+            return None
+        factors = sp.Mul.make_args(body)
+        scalars = [f for f in factors if not f.has(BlockTotal)]
+        rest = sp.Mul(*(f for f in factors if f.has(BlockTotal)))
+        return sp.Mul(*scalars) * cls(rest) if scalars else None
+
+
 class HessianProduct(sp.Function):
     """The vector (d^2 L / dw dw) q for a component expression q. Linear in q."""
 

@@ -1,43 +1,32 @@
-"""Integrators: how exact flows of the pieces of H are composed into one step.
+"""Integrators: named compositions of flows, and how a composition is run with one gradient a call.
 
-A composition is written as the pieces in the order in which they act, each with the part of the
-step that it takes: ``B/2 A B/2``. The pieces are
-
-    A  potential and thermal part together: kick and cooling, with the gradient frozen
-    K  the potential alone: kick          C  the thermal part alone: cooling
-    B  the kinetic part: drift            D  the dilation: decoupled decay of the weights
-    M  the memory fields, driven by the gradient of the step
+`symplectic_codegen.language.composition` says how a composition is written and what its letters
+stand for. The trajectory is what the composition makes, read at the start of a step; what is *run*
+begins where a gradient is read, so that the stored weights are those at which it is taken.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from types import MappingProxyType
 
 import sympy as sp
 
 from symplectic_codegen.errors import SpecError
-
-KICKS, CLOCKS, MOVERS = "AK", "AC", "BD"  # read the gradient; advance beta; move the weights
-_PIECE = re.compile(r"([AKCBDM])(?:/(\d{1,2})|\((\d{1,2})/(\d{1,2})\))?")
-_MAX_PIECES = 24
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A piece of H and the part of the step for which its flow acts."""
-
-    letter: str
-    part: sp.Rational = sp.S.One
-
-    def __str__(self) -> str:
-        if self.part == 1:
-            return self.letter
-        if self.part.p == 1:
-            return f"{self.letter}/{self.part.q}"
-        return f"{self.letter}({self.part.p}/{self.part.q})"
+from symplectic_codegen.language.composition import (
+    CLOCKS,
+    KICKS,
+    MOVERS,
+    Composition,
+    Piece,
+    Readout,
+    composition_text,
+    is_composition,
+    own_piece,
+    parse_composition,
+)
 
 
 @dataclass(frozen=True)
@@ -46,13 +35,12 @@ class Integrator:
 
     Args:
         name: as on the command line; the composition itself where it has no other name.
-        composition: the pieces in the order in which they act. M and D are passed over where H has
-            no memory field or dilation.
+        composition: in the order in which they act. Pieces that H has not are passed over.
         description: one line for a person.
     """
 
     name: str
-    composition: tuple[Piece, ...]
+    composition: Composition
     description: str
 
     @property
@@ -60,145 +48,211 @@ class Integrator:
         """Whether the step is its own adjoint: then its order is even."""
         return self.composition == self.composition[::-1]
 
+    @property
+    def readouts(self) -> tuple[Readout, ...]:
+        """The pieces that read a state which is not kept."""
+        return tuple(item for item in self.composition if isinstance(item, Readout))
+
+    def restricted(self, letters: Iterable[str]) -> Integrator:
+        """The same integrator without the pieces that H has not."""
+        kept = set(letters)
+        items = tuple(item for item in self.composition if own_piece(item).letter in kept)
+        return Integrator(self.name, items, self.description)
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """A piece to run.
+
+    Args:
+        ahead: a drift reads the momenta where these pieces would lead to.
+        undo: a kick was given the gradient where pieces had led to; these lead back the weights,
+            with the momenta from before the kick.
+    """
+
+    piece: Piece
+    ahead: tuple[Piece, ...] = ()
+    undo: tuple[Piece, ...] = ()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a flow of one piece and nothing else."""
+        return not (self.ahead or self.undo or self.piece.is_lagged)
+
+    def __str__(self) -> str:
+        text = str(Readout(self.ahead, self.piece) if self.ahead else self.piece)
+        return f"{text} (undo {' '.join(map(str, self.undo))})" if self.undo else text
+
 
 @dataclass(frozen=True)
 class Program:
-    """What is run: the composition, rotated so that it begins with reading the gradient.
+    """What is run.
 
     Args:
-        pieces: in the order in which they act on the stored variables.
+        calls: for each gradient that a step needs, what is done with it, in order.
         before: what has to be undone on the stored variables to be on the trajectory.
     """
 
-    pieces: tuple[Piece, ...]
-    before: tuple[Piece, ...]
-
-    @property
-    def offset(self) -> sp.Rational:
-        """How far beta has advanced, in steps, when the gradient is read."""
-        return sum((p.part for p in self.before if p.letter in CLOCKS), sp.S.Zero)
+    calls: tuple[tuple[Instruction, ...], ...]
+    before: tuple[Instruction, ...]
 
 
-def one_gradient_program(composition: Iterable[Piece]) -> Program:
-    """Rotate a composition so that one gradient per step, at the stored weights, is enough.
+_READ = None  # the place in a list of instructions where the gradient is read
 
-    The stored variables are those of the trajectory after the leading pieces: a conjugate step,
-    with the same orbits.
 
-    >>> program = one_gradient_program(parse_composition("C/2 B/2 K B/2 C/2"))
-    >>> " ".join(str(p) for p in program.pieces), " ".join(str(p) for p in program.before)
-    ('K B/2 C B/2', 'C/2 B/2')
+def program_of(composition: Composition) -> Program:
+    """The composition as calls with one gradient each, read at the stored weights.
 
-    Raises:
-        SpecError: the weights move between kicks, so that a step needs several gradients.
+    Where the weights have moved before the gradient is read, the stored variables are those of the
+    trajectory after the leading pieces: a conjugate step, with the same orbits. A kick that reads
+    ahead stores the weights ahead, and first takes back, with the old momenta, what was only ahead.
+
+    >>> program = program_of(parse_composition("C/2 B/2 K B/2 C/2"))
+    >>> [" ".join(map(str, call)) for call in program.calls], " ".join(map(str, program.before))
+    (['K B/2 C B/2'], 'C/2 B/2')
+    >>> [" ".join(map(str, call)) for call in program_of(parse_composition("C [B] K B")).calls]
+    ['K (undo B(-1)) B C B']
     """
-    pieces = list(composition)
-    kicks = [i for i, piece in enumerate(pieces) if piece.letter in KICKS]
-    moves = [i for i, piece in enumerate(pieces) if piece.letter in MOVERS]
-    start = kicks[0]
-    if moves and moves[0] > kicks[0]:
-        # Kicks at the end of a step read the gradient of the next one's start: begin with them.
-        trailing = [i for i in kicks if i > moves[-1]]
-        start = trailing[0] if trailing else start
-    rotated = _merged(pieces[start:] + pieces[:start])
-    letters = [piece.letter for piece in rotated]
-    last_kick = max(i for i, letter in enumerate(letters) if letter in KICKS)
-    if any(letter in "B" for letter in letters[:last_kick]):
-        count = sum(letter in KICKS for letter in letters)
-        raise SpecError(
-            f"the composition {' '.join(map(str, pieces))} moves the weights between kicks: a step "
-            f"would need {count} gradients, and an optimizer gets one"
-        )
-    return Program(tuple(rotated), tuple(pieces[:start]))
-
-
-def _merged(pieces: list[Piece]) -> list[Piece]:
-    """Neighbours of one kind as one piece: flows of the same piece add up."""
-    result: list[Piece] = []
-    for piece in pieces:
-        if result and result[-1].letter == piece.letter:
-            result[-1] = Piece(piece.letter, result[-1].part + piece.part)
+    steps: list[Instruction | None] = []
+    for item in composition:
+        if isinstance(item, Readout) and item.piece.letter in KICKS:
+            steps += [Instruction(p) for p in item.ahead]
+            steps.append(_READ)
+            back = tuple(p.scaled(sp.S.NegativeOne) for p in reversed(item.ahead))
+            steps.append(Instruction(item.piece, undo=back))
+        elif isinstance(item, Readout):
+            steps.append(Instruction(item.piece, item.ahead))
         else:
-            result.append(piece)
-    return result
+            steps += [_READ] if item.letter in KICKS else []
+            steps.append(Instruction(item))
+    steps = _without_repeated_reads(steps)
+    first = steps.index(_READ)
+    if not any(_moves(s) for s in steps[:first]):
+        # What comes before the gradient leaves the weights alone: nothing need be turned round.
+        steps = [_READ, *steps[:first], *steps[first + 1 :]]
+        first = 0
+    before = tuple(s for s in steps[:first] if s is not None)
+    rotated = steps[first:] + steps[:first]
+    calls: list[list[Instruction]] = []
+    for step in rotated:
+        if step is None:
+            calls.append([])
+        else:
+            calls[-1].append(step)
+    return Program(tuple(_merged(call) for call in calls), before)
 
 
-def parse_composition(text: str) -> tuple[Piece, ...]:
-    """A composition from its text.
-
-    >>> [str(p) for p in parse_composition("B/2 A B/2")]
-    ['B/2', 'A', 'B/2']
-
-    Raises:
-        SpecError: it is no composition, or a piece does not act for one whole step.
-    """
-    pieces = []
-    for word in text.split():
-        match = _PIECE.fullmatch(word)
-        if match is None:
-            raise SpecError(
-                f"integrator {text!r}: {word!r} is no piece; write pieces as in 'B/2 A B/2' or "
-                "'B(1/3)', with the letters A K C B D M"
-            )
-        letter, under, p, q = match.groups()
-        over, below = (p or 1), (under or q or 1)
-        if int(below) == 0 or int(over) == 0:
-            raise SpecError(f"integrator {text!r}: {word!r} takes no part of the step")
-        pieces.append(Piece(letter, sp.Rational(int(over), int(below))))
-    if not pieces or len(pieces) > _MAX_PIECES:
-        raise SpecError(f"integrator {text!r}: give between 1 and {_MAX_PIECES} pieces")
-    for letters, what in ((KICKS, "kicks"), (CLOCKS, "cooling"), ("B", "drifts")):
-        total = sum((x.part for x in pieces if x.letter in letters), sp.S.Zero)
-        if total != 1:
-            raise SpecError(
-                f"integrator {text!r}: its {what} ({' or '.join(letters)}) add up to {total} of a "
-                "step, not to 1"
-            )
-    for letter in "DM":
-        total = sum((x.part for x in pieces if x.letter == letter), sp.S.Zero)
-        if total not in (0, 1):
-            raise SpecError(f"integrator {text!r}: {letter} adds up to {total} of a step, not to 1")
-    return tuple(pieces)
+def _moves(step: Instruction | None) -> bool:
+    return step is not None and (step.piece.letter in MOVERS or bool(step.undo))
 
 
-def _named(name: str, composition: str, description: str) -> Integrator:
-    return Integrator(name, parse_composition(composition), f"{composition}: {description}")
+def _without_repeated_reads(steps: list[Instruction | None]) -> list[Instruction | None]:
+    """Without reading a gradient where the weights have not moved since the last one."""
+    kept: list[Instruction | None] = []
+    for step in steps:
+        since = kept[_last_read(kept) :] if _READ in kept else None
+        if step is _READ and since is not None and not any(map(_moves, since)):
+            continue
+        kept.append(step)
+    # The last gradient of a step may be the first one of the next step.
+    first, last = kept.index(_READ), _last_read(kept)
+    if first != last and not any(map(_moves, kept[last:] + kept[:first])):
+        kept = kept[last:] + kept[:first] + kept[first + 1 : last]
+        return [*kept[1:], kept[0]] if kept[0] is not _READ else kept
+    return kept
 
+
+def _last_read(steps: list[Instruction | None]) -> int:
+    return len(steps) - 1 - steps[::-1].index(_READ)
+
+
+def _merged(call: list[Instruction]) -> tuple[Instruction, ...]:
+    """Neighbours of one kind as one piece: flows of the same piece add up."""
+    result: list[Instruction] = []
+    for step in call:
+        last = result[-1] if result else None
+        plain = last is not None and last.is_plain and step.is_plain
+        if plain and last is not None and last.piece.letter == step.piece.letter:
+            total = sp.simplify(last.piece.part + step.piece.part)
+            result[-1:] = [Instruction(Piece(step.piece.letter, total))] if total != 0 else []
+        else:
+            result.append(step)
+    return tuple(result)
+
+
+_SYMMETRIC = "B/2 E/2 A E/2 B/2"
+_JUMP = "1/(2 - 2**(1/3))"
+_SUZUKI = "1/(4 - 4**(1/3))"
+
+_NAMED = (
+    (
+        "lie-trotter",
+        "P F E A O D M B",
+        "the paper's scheme, kick and cooling together, then drift with the new momenta",
+    ),
+    ("drift-first", "B P F E A O D M", "Lie-Trotter in the other order"),
+    (
+        "strang",
+        "B/2 P F/2 E/2 A O E/2 F/2 D M B/2",
+        "symmetric, the gradient in the middle of the step",
+    ),
+    ("strang-kick", "A/2 E/2 B E/2 A/2", "symmetric, the gradient at both ends of the step"),
+    (
+        "conformal-leapfrog",
+        "C/2 B/2 K B/2 C/2",
+        "symmetric, cooling outside (Franca et al. 2020)",
+    ),
+    ("nesterov", "C [B] K D M B", "the gradient is read one drift ahead of the weights"),
+    (
+        "lagged-norm",
+        "P F E A O D M B*",
+        "as lie-trotter, sums over the momenta one step late and corrected: one sweep, not two",
+    ),
+    (
+        "triple-jump",
+        f"{{{_SYMMETRIC}}}({_JUMP}) {{{_SYMMETRIC}}}(1 - 2*{_JUMP}) {{{_SYMMETRIC}}}({_JUMP})",
+        "order 4, three gradients a step (Yoshida 1990); its clock leaves the step",
+    ),
+    (
+        "suzuki",
+        " ".join(
+            [f"{{{_SYMMETRIC}}}({part})" for part in (*[_SUZUKI] * 2, f"1 - 4*{_SUZUKI}")]
+            + [f"{{{_SYMMETRIC}}}({_SUZUKI})"] * 2
+        ),
+        "order 4, five gradients a step (Suzuki 1990); its clock stays inside the step",
+    ),
+)
 
 INTEGRATORS: dict[str, Integrator] = {
-    integrator.name: integrator
-    for integrator in (
-        _named(
-            "lie-trotter",
-            "A D M B",
-            "the paper's scheme, kick and cooling together, then drift with the new momenta",
-        ),
-        _named("drift-first", "B A D M", "Lie-Trotter in the other order"),
-        _named("strang", "B/2 A D M B/2", "symmetric, the gradient in the middle of the step"),
-        _named("strang-kick", "A/2 B A/2", "symmetric, the gradient at both ends of the step"),
-        _named(
-            "conformal-leapfrog",
-            "C/2 B/2 K B/2 C/2",
-            "symmetric, cooling outside (Franca et al. 2020)",
-        ),
-    )
+    name: Integrator(name, parse_composition(text), f"{text}: {description}")
+    for name, text, description in _NAMED
 }
 
 
-def get_integrator(name: str) -> Integrator:
+def get_integrator(
+    name: str, symbols: Mapping[str, sp.Symbol] = MappingProxyType({})
+) -> Integrator:
     """The integrator called `name`, or the one that a composition describes.
+
+    Args:
+        symbols: those to use for hyperparameters in a composition.
 
     Raises:
         SpecError: there is none; the message lists those that exist.
     """
     if name in INTEGRATORS:
         return INTEGRATORS[name]
-    if re.fullmatch(r"[AKCBDM0-9/() ]+", name):
-        one_gradient_program(composition := parse_composition(name))
-        return Integrator(" ".join(map(str, composition)), composition, "given by the user")
+    if is_composition(name):
+        composition = parse_composition(name, symbols)
+        return Integrator(composition_text(composition), composition, "given by the user")
     close = get_close_matches(name, INTEGRATORS, n=1)
     hint = f" Did you mean '{close[0]}'?" if close else ""
     known = ", ".join(INTEGRATORS)
     raise SpecError(
         f"unknown integrator '{name}'.{hint} Known: {known}, or a composition such as 'B/2 A B/2'"
     )
+
+
+def clock_parts(pieces: Iterable[Piece]) -> sp.Expr:
+    """By how many steps the clock of beta moves in `pieces`."""
+    return sp.Add(*(p.part for p in pieces if p.letter in CLOCKS))

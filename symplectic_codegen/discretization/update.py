@@ -1,26 +1,28 @@
 """A scheme as update equations: what is assigned, in order, with named coefficients.
 
-This is the last symbolic form. The thermal law is put in, so that beta is gone; what varies from
-step to step is either the number n of the step or the time s at its start. Every assignment reads
-the current values, as a program does: after "X <- ...", X means the new one.
+This is the last symbolic form. Where beta(t) is known in closed form it is put in, so that beta is
+gone, and what varies from step to step is either the number n of the step or the time s at its
+start. Otherwise beta and U are state. Every assignment reads the current values, as a program does:
+after "X <- ...", X means the new one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from itertools import zip_longest
 
 import sympy as sp
 
 from symplectic_codegen.algebra.display import Formula, Printable
 from symplectic_codegen.algebra.forms import is_negative, shortest
-from symplectic_codegen.algebra.memory import Memory
+from symplectic_codegen.algebra.functions import Cycle
+from symplectic_codegen.algebra.memory import Memory, ScalarMemory
 from symplectic_codegen.algebra.notation import to_ascii, to_latex, to_unicode
 from symplectic_codegen.algebra.proof import vanishes
 from symplectic_codegen.algebra.symbols import (
     START,
+    U0,
     Component,
     G,
     L,
@@ -34,13 +36,16 @@ from symplectic_codegen.algebra.symbols import (
     tau,
     w,
 )
-from symplectic_codegen.algebra.vector import is_scalar, outer_totals
-from symplectic_codegen.discretization.flows import Flow
-from symplectic_codegen.discretization.scheme import Scheme
+from symplectic_codegen.algebra.vector import Blocks, BlockTotal, Total, is_scalar, outer_totals
+from symplectic_codegen.discretization.flows import ROUNDS, W_MID, X_MID, Flow
+from symplectic_codegen.discretization.scheme import Move, Scheme
 from symplectic_codegen.errors import NotSeparableError
 from symplectic_codegen.mechanics.temperature import Temperature
 
 STEP_NUMBER = sp.Symbol("n", positive=True, integer=True)  # 1 in the first step
+X_AHEAD = Component("X_ahead")  # momenta that are read and not kept
+W_NEXT, X_NEXT = Component("w_next"), Component("X_next")  # the middle after one more round
+_NOT_POSITIVE = "the thermal parameter beta is not positive"
 
 
 class Clock(Enum):
@@ -53,11 +58,16 @@ class Clock(Enum):
 
 @dataclass(frozen=True)
 class Coefficient:
-    """A scalar of the step, computed once."""
+    """A scalar, computed once where it stands: sums in it are those of the values there."""
 
     symbol: sp.Symbol
     expr: sp.Expr
     meaning: str
+
+    @property
+    def is_early(self) -> bool:
+        """Whether it is known before the elements are looked at."""
+        return not outer_totals(self.expr) and not self.expr.has(d, BlockTotal, Blocks)
 
 
 @dataclass(frozen=True)
@@ -69,110 +79,689 @@ class Assignment:
 
 
 @dataclass(frozen=True)
+class Iteration:
+    """Rounds of a fixed-point iteration for each component.
+
+    Args:
+        variables: with the value from which each starts.
+        body: what each variable is in the next round, as assignments to these names.
+        rounds: how many.
+    """
+
+    variables: tuple[Assignment, ...]
+    body: tuple[Assignment, ...]
+    rounds: int
+
+
+Statement = Coefficient | Assignment | Iteration
+
+
+@dataclass(frozen=True)
+class StateUpdate:
+    """A scalar that is kept between steps, with its value at the start and after the step."""
+
+    symbol: sp.Symbol
+    initial: sp.Expr
+    new: sp.Expr
+    meaning: str
+    per_block: bool = False
+
+
+@dataclass(frozen=True)
 class UpdateEquations(Printable):
     """One step of the optimizer, symbolically.
 
     Args:
-        coefficients: in order of use.
-        assignments: in order; targets are X, w and, if the energy is stepped, U.
+        statements: in order; targets of assignments are X, w, the memory fields and auxiliaries.
+        states: the scalars that the step reads and changes, beside time.
         clock: what the coefficients depend on.
         domain: (expression, meaning) pairs; a step needs each expression to be positive.
+        time_step: by how much time moves on.
+
+    All of it is in the parameters that the coefficients are in.
     """
 
-    coefficients: tuple[Coefficient, ...]
-    assignments: tuple[Assignment, ...]
+    statements: tuple[Statement, ...]
+    states: tuple[StateUpdate, ...]
     clock: Clock
     domain: tuple[tuple[sp.Expr, str], ...]
+    time_step: sp.Expr = tau
+
+    @property
+    def coefficients(self) -> tuple[Coefficient, ...]:
+        """The scalars, in order."""
+        return tuple(s for s in self.statements if isinstance(s, Coefficient))
+
+    @property
+    def assignments(self) -> tuple[Assignment, ...]:
+        """What is assigned component by component, in order."""
+        return tuple(s for s in self.statements if isinstance(s, Assignment))
 
     def inlined(self) -> tuple[Assignment, ...]:
-        """The assignments with every coefficient written out."""
-        values = {c.symbol: c.expr for c in self.coefficients}
-        return tuple(Assignment(a.target, a.expr.xreplace(values)) for a in self.assignments)
+        """The same program with early coefficients written out.
+
+        A coefficient with a sum in it is evaluated where it stands, so it stays a line of its own;
+        what an iteration assigns is written out round by round.
+        """
+        values: dict[sp.Symbol, sp.Expr] = {}
+        result: list[Assignment] = []
+        for statement in self.statements:
+            if isinstance(statement, Coefficient):
+                expr = statement.expr.xreplace(values)
+                if statement.is_early:
+                    values[statement.symbol] = expr
+                else:
+                    result.append(Assignment(statement.symbol, expr))
+            elif isinstance(statement, Assignment):
+                result.append(Assignment(statement.target, statement.expr.xreplace(values)))
+            else:
+                result += _written_out(statement, values)
+        for state in self.states:
+            result.append(Assignment(state.symbol, state.new.xreplace(values)))
+        return tuple(result)
 
     def formulas(self) -> tuple[Formula, ...]:
-        """The assignments with every coefficient written out."""
-        return tuple(
-            Formula.equation(to_unicode(a.target), to_latex(a.target), a.expr, "←", r"\leftarrow")
-            for a in self.inlined()
-        )
+        """The program, with every early coefficient written out, an iteration as its equation."""
+        values: dict[sp.Symbol, sp.Expr] = {}
+        result: list[Formula] = []
+        for statement in self.statements:
+            if isinstance(statement, Iteration):
+                result += [
+                    _arrow(v.target, b.expr.xreplace(values), "=", "=")
+                    for v, b in zip(statement.variables, statement.body, strict=True)
+                ]
+            elif isinstance(statement, Coefficient) and statement.is_early:
+                values[statement.symbol] = statement.expr.xreplace(values)
+            elif isinstance(statement, Coefficient):
+                result.append(_arrow(statement.symbol, statement.expr.xreplace(values), "=", "="))
+            else:
+                result.append(_arrow(statement.target, statement.expr.xreplace(values)))
+        result += [_arrow(s.symbol, s.new.xreplace(values)) for s in self.states]
+        return tuple(result)
 
 
-def update_equations(
-    scheme: Scheme,
-    parameters: Callable[[sp.Expr], sp.Expr],
-    initial_beta: sp.Expr = beta0,
-    with_energy: bool = False,
-    reserved: Collection[str] = (),
-) -> UpdateEquations:
-    """The update equations of `scheme`.
+def _arrow(
+    target: sp.Symbol, expr: sp.Expr, sign: str = "←", latex_sign: str = r"\leftarrow"
+) -> Formula:
+    return Formula.equation(to_unicode(target), to_latex(target), expr, sign, latex_sign)
+
+
+def _written_out(iteration: Iteration, values: Mapping[sp.Symbol, sp.Expr]) -> Iterable[Assignment]:
+    for variable in iteration.variables:
+        yield Assignment(variable.target, variable.expr.xreplace(dict(values)))
+    for _ in range(iteration.rounds):
+        # All at once: each reads the variables of the round before.
+        for step in iteration.body:
+            yield Assignment(step.target, step.expr.xreplace(dict(values)))
+        for variable, step in zip(iteration.variables, iteration.body, strict=True):
+            yield Assignment(variable.target, step.target)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How a scheme becomes update equations.
 
     Args:
         parameters: puts user-facing parameters in the place of physical ones.
         initial_beta: beta at time 0; the symbol beta0 or a number.
-        with_energy: step U too (needs the value of the loss).
+        with_energy: keep U even where nothing reads it (needs the value of the loss).
         reserved: names of hyperparameters, which no coefficient may take.
+        time_step: the length of a step, where it depends on the loss.
+        per_block: whether sums in the kinetic energy run over each parameter array by itself.
     """
-    profile = scheme.temperature.profile(initial_beta)
-    if profile is None:
-        raise NotSeparableError(f"the temperature is feedback: {scheme.temperature.reason}")
-    namer = _Namer(reserved)
-    assignments: list[Assignment] = []
-    linear = _is_linear(scheme)
-    clock = scheme.offset  # where beta is, in steps from the start of this one
-    program = scheme.program
-    absorbed = False  # whether the kick just made has taken the stretch of the dilation after it
-    for flow, following in zip_longest(program, program[1:]):
-        start = profile.subs(t, START + clock * tau)
-        if X in flow.updates and flow.stretch == 1:
-            clock += flow.advance
-            end = profile.subs(t, START + clock * tau)
-            absorbed = linear and following is not None and _only_stretches(following)
-            stretch = following.stretch.subs(beta, end) if absorbed else sp.S.One
-            updates = _kick(scheme, flow, start, end, stretch, namer)
-        elif flow.stretch != 1:
-            updates = _dilation(flow, start, absorbed, namer)
-            absorbed = False
-        elif w in flow.updates:
-            updates = _rest(flow, start, namer)
+
+    parameters: Callable[[sp.Expr], sp.Expr] = lambda expr: expr
+    initial_beta: sp.Expr = beta0
+    with_energy: bool = False
+    reserved: Collection[str] = ()
+    time_step: sp.Expr = tau
+    per_block: bool = False
+
+
+def update_equations(scheme: Scheme, choices: Choices) -> UpdateEquations:
+    """The update equations of `scheme`."""
+    calls = [_Builder(scheme, choices, number).build() for number in range(len(scheme.calls))]
+    return calls[0] if len(calls) == 1 else _in_turn(calls)
+
+
+def _in_turn(calls: Sequence[UpdateEquations]) -> UpdateEquations:
+    """Several calls as one: coefficients that differ from call to call take their values in turn.
+
+    Raises:
+        NotSeparableError: the calls differ in more than coefficients.
+    """
+    first = calls[0]
+    index = STEP_NUMBER - 1
+    statements: list[Statement] = []
+    for row in zip(*(call.statements for call in calls), strict=False):
+        if all(isinstance(s, Coefficient) and s.symbol == row[0].symbol for s in row):
+            expr = Cycle(index, *(s.expr for s in row))
+            statements.append(replace(row[0], expr=expr))
+        elif all(s == row[0] for s in row):
+            statements.append(row[0])
         else:
-            updates = [_relaxation(field, new, namer) for field, new in flow.updates.items()]
-        # U first: its update reads the old momenta where a flow changes both.
-        ordered = sorted(updates, key=lambda a: a.target != U)
-        kept = [a for a in ordered if a.target != U or (with_energy and a.expr != U)]
-        assignments += kept
-    used = set().union(*(a.expr.free_symbols for a in assignments))
-    raw = [c for c in namer.coefficients if c.symbol in used]
-    coefficients, ticks = _on_clock(raw, parameters)
-    # A coefficient that has become a number is no coefficient: 0*X and 1*G go away.
-    numbers = {c.symbol: c.expr for c in coefficients if c.expr.is_Rational}
-    return UpdateEquations(
-        tuple(c for c in coefficients if c.symbol not in numbers),
-        tuple(Assignment(a.target, a.expr.xreplace(numbers)) for a in assignments),
-        ticks,
-        _domain(scheme.temperature, profile, parameters),
-    )
+            statements.clear()
+            break
+    same = all(len(c.statements) == len(first.statements) for c in calls)
+    if not statements or not same or any(c.states for c in calls):
+        raise NotSeparableError(
+            "the gradients of a step are used in different ways, or β is state: a composition with "
+            "several gradients a step is for repeated symmetric steps and β(t) in closed form"
+        )
+    moving = any(c.clock is Clock.TIME for c in calls)
+    numbered = any(s.expr.has(STEP_NUMBER) for s in statements if isinstance(s, Coefficient))
+    clock = Clock.TIME if moving else Clock.STEP_NUMBER if numbered else Clock.NONE
+    last = Cycle(index, *[sp.S.Zero] * (len(calls) - 1), first.time_step)
+    domain = tuple(dict.fromkeys(item for c in calls for item in c.domain))
+    return UpdateEquations(tuple(statements), (), clock, domain, last)
 
 
 class _Namer:
     """Collects coefficients under readable names, each name once."""
 
     def __init__(self, reserved: Collection[str]) -> None:
-        self.coefficients: list[Coefficient] = []
+        self.known: list[Coefficient] = []
         self.reserved = frozenset(reserved)
 
-    def name(self, base: str, expr: sp.Expr, meaning: str) -> sp.Expr:
-        if expr.is_number:
-            return expr
-        for known in self.coefficients:
-            if known.expr == expr:
-                return known.symbol
-        taken = self.reserved | {c.symbol.name for c in self.coefficients}
+    def name(self, base: str, expr: sp.Expr, meaning: str) -> tuple[sp.Expr, Coefficient | None]:
+        """What stands for `expr`, and the coefficient that this makes necessary."""
+        if expr.is_number or expr.is_Symbol:
+            return expr, None
+        for coefficient in self.known:
+            if coefficient.expr == expr:
+                return coefficient.symbol, None
+        return self.new(base, expr, meaning)
+
+    def new(self, base: str, expr: sp.Expr, meaning: str) -> tuple[sp.Symbol, Coefficient]:
+        """A coefficient of its own, even if another one looks the same."""
+        taken = self.reserved | {c.symbol.name for c in self.known}
         name, number = base, 2
         while name in taken:
             name, number = f"{base}_{number}", number + 1
-        symbol = sp.Symbol(name, real=True)
-        self.coefficients.append(Coefficient(symbol, expr, meaning))
+        coefficient = Coefficient(sp.Symbol(name, real=True), expr, meaning)
+        self.known.append(coefficient)
+        return coefficient.symbol, coefficient
+
+
+class _Builder:
+    """The update equations of one call, statement by statement."""
+
+    def __init__(self, scheme: Scheme, choices: Choices, number: int) -> None:
+        self.scheme = scheme
+        self.choices = choices
+        self.number = number
+        self.count = len(scheme.calls)
+        self.namer = _Namer(choices.reserved)
+        self.statements: list[Statement] = []
+        self.states: list[StateUpdate] = []
+        self.linear = _is_linear(scheme)
+        self.profile = self._closed_profile()
+        self.clock = scheme.offset  # where beta is, in steps from the start of the trajectory step
+        for call in scheme.calls[:number]:
+            self.clock += sp.Add(*(move.flow.advance for move in call))
+        self.conditions: list[tuple[sp.Expr, str]] = []
+        self.visited: list[sp.Expr] = []  # where the clock has been
+        self.beta: sp.Expr = beta
+        if self.profile is not None:
+            self.beta = self.profile.subs(t, START + self.clock * tau)
+        self.energy: sp.Expr = U
+        flows = [move.flow for call in scheme.calls for move in call]
+        read = any(e.has(U) for f in flows for z, e in f.updates.items() if z != U)
+        self.keeps_energy = choices.with_energy or read
+
+    def _closed_profile(self) -> sp.Expr | None:
+        """beta(t), where the whole step moves along it."""
+        scheme = self.scheme
+        moved_otherwise = "E" in scheme.pieces or scheme.extras.cooling != "exact"
+        return None if moved_otherwise else scheme.temperature.profile(self.choices.initial_beta)
+
+    def name(self, base: str, expr: sp.Expr, meaning: str) -> sp.Expr:
+        symbol, coefficient = self.namer.name(base, expr, meaning)
+        if coefficient is not None:
+            self.statements.append(coefficient)
         return symbol
+
+    def here(self, expr: sp.Expr) -> sp.Expr:
+        """`expr` at the present beta and U."""
+        return expr.xreplace({beta: self.beta, U: self.energy})
+
+    # The moves
+
+    def build(self) -> UpdateEquations:
+        moves = self.scheme.calls[self.number]
+        skip = False
+        for i, move in enumerate(moves):
+            if skip:
+                skip = False
+                continue
+            following = moves[i + 1].flow if i + 1 < len(moves) else None
+            skip = self._make(move, following)
+        return self._finish()
+
+    def _make(self, move: Move, following: Flow | None) -> bool:
+        """The statements of one move; whether it has taken the next flow with it."""
+        flow = move.flow
+        if flow.name == "memory":
+            self._relax(flow)
+        elif flow.middle:
+            self._iterate(flow)
+        elif flow.impulses or (beta in flow.updates and w not in flow.updates):
+            return self._kick(move, following)
+        elif w in flow.updates and X not in flow.updates:
+            self._drift(move)
+        else:
+            self._general(flow)
+        return False
+
+    def _kick(self, move: Move, following: Flow | None) -> bool:
+        flow = move.flow
+        after = self._advance(flow)
+        # The stretch of a dilation just behind it is taken over by the kick, if the dilation
+        # leaves U alone.
+        joined = bool(
+            self.linear and following is not None and following.stretch != 1
+            and (following.updates[U] == U or not self.keeps_energy)
+        )  # fmt: skip
+        stretch = sp.S.One
+        if joined:
+            assert following is not None
+            stretch = following.stretch.xreplace({beta: after})
+        energy = self._next_energy(flow)
+        momenta = self._kicked(flow, after, stretch)
+        self._check(flow)
+        if move.undo and momenta.has(w):
+            # The momenta are kicked where the gradient was read, then the weights go back.
+            self.statements.append(Assignment(X_AHEAD, momenta))
+            self._undo(move)
+            self.statements.append(Assignment(X, X_AHEAD))
+        else:
+            self._undo(move)
+            self.statements.append(Assignment(X, momenta))
+        self.beta, self.energy = after, energy
+        if joined:
+            assert following is not None
+            shrink = self.name("shrink", 1 / stretch, "decay of the weights")
+            self.statements.append(Assignment(w, shrink * w))
+        return joined
+
+    def _undo(self, move: Move) -> None:
+        for flow in move.undo:
+            if w in flow.updates:
+                self.statements.append(Assignment(w, self._moved(flow, X, self.beta)))
+
+    def _advance(self, flow: Flow) -> sp.Expr:
+        """beta after the flow."""
+        if self.profile is not None:
+            if flow.advance == 0:
+                return self.beta
+            self.clock = sp.expand(self.clock + flow.advance)
+            self.visited.append(self.clock)
+            return self.profile.subs(t, START + self.clock * tau)
+        new = self.here(flow.updates.get(beta, beta))
+        if new == self.beta:
+            return new
+        symbol, coefficient = self.namer.new("beta_new", new, "thermal parameter after cooling")
+        self.statements.append(coefficient)
+        return symbol
+
+    def _next_energy(self, flow: Flow, momenta: sp.Expr = X) -> sp.Expr:
+        """U after the flow, as a statement of its own; the old U where nobody asks for it."""
+        if not self.keeps_energy or flow.updates.get(U, U) == U:
+            return self.energy
+        update = self._summed(flow.updates[U]).xreplace({X: momenta})
+        expr = self._factored(self.here(update))
+        symbol, coefficient = self.namer.new("U_new", expr, "internal energy")
+        self.statements.append(coefficient)
+        return symbol
+
+    def _summed(self, expr: sp.Expr) -> sp.Expr:
+        """A motion of U, where sums in the kinetic energy run over blocks: the sum over these."""
+        if not self.choices.per_block or not expr.has(X):
+            return expr
+        rest = expr.subs(U, 0)
+        return expr - rest + Blocks(_by_block(rest))
+
+    def _kicked(self, flow: Flow, after: sp.Expr, stretch: sp.Expr) -> sp.Expr:
+        """X after kick and cooling, with beta going to `after`, and X stretched."""
+        space = self.scheme.space
+        slope = sp.diff(space.coupling, X)
+        if not self.linear:
+            # A nonlinear coupling: Y is formed, kicked, and turned back into X.
+            total = self._collect(self.here(space.coupling), {})
+            for weight, force in flow.impulses:
+                gain = self.name(
+                    _impulse_name(force), self.here(weight), f"impulse weight of {_shape(force)}"
+                )
+                total += gain * force
+            inverse = space.solve_coupling().xreplace({beta: after})
+            return self._collect(inverse, {Y: total})
+        mass_before = self.here(slope)
+        mass_after = slope.xreplace({beta: after}) / stretch
+        decay = self.name(
+            "decay",
+            mass_before / mass_after,
+            "beta(t-tau)/beta(t): what cooling leaves of the momenta",
+        )
+        kicked = decay * X
+        for weight, force in flow.impulses:
+            scalar, direction = _split(self.here(force))
+            gain = self.name(
+                _impulse_name(direction),
+                self.here(weight) * scalar / mass_after,
+                f"impulse of {_shape(direction)}: time average of the thermal mass over the step",
+            )
+            kicked += gain * self._collect(direction, {})
+        return kicked
+
+    def _drift(self, move: Move) -> None:
+        flow = move.flow
+        if move.ahead:
+            self._drift_ahead(move)
+            return
+        if move.is_lagged:
+            self._drift_lagged(flow)
+            return
+        energy = self._next_energy(flow)
+        self._check(flow)
+        self.statements.append(Assignment(w, self._moved(flow, X, self.beta)))
+        self.energy = energy
+
+    def _moved(
+        self,
+        flow: Flow,
+        momenta: sp.Expr,
+        at: sp.Expr,
+        sums: Mapping[sp.Expr, sp.Expr] | None = None,
+    ) -> sp.Expr:
+        """w after a drift at beta = `at`; `sums` stand for the sums over momenta, if given."""
+        new = flow.updates[w].xreplace({beta: at, U: self.energy})
+        moved = sp.expand_mul(new - w)
+        result: sp.Expr = w
+        for term in sp.Add.make_args(moved):
+            scalar, direction = _split(term)
+            if sums is not None:
+                direction = direction.xreplace(dict(sums))
+            elif self.choices.per_block:
+                direction = _by_block(direction)
+            sign = -1 if is_negative(scalar) else 1
+            rate = self.name("rate", sign * scalar, "learning rate of the drift")
+            result += sign * rate * self._collect(direction.xreplace({X: momenta}), {})
+        return result
+
+    def _drift_ahead(self, move: Move) -> None:
+        """A drift with momenta that are read where `ahead` leads, and not kept."""
+        momenta: sp.Expr = X
+        start, clock = self.beta, self.clock
+        for flow in move.ahead:
+            after = self._advance(flow)
+            momenta = self._kicked(flow, after, sp.S.One).xreplace({X: momenta})
+            self.beta = after
+        at, self.beta, self.clock = self.beta, start, clock
+        self.statements.append(Assignment(X_AHEAD, sp.expand(momenta)))
+        self.statements.append(Assignment(w, self._moved(move.flow, X_AHEAD, at)))
+
+    def _drift_lagged(self, flow: Flow) -> None:
+        """A drift whose sums are those before the step; the last step's are made good first.
+
+        The correction of the last drift comes before the kick, whose momenta it reads: it is put in
+        front of everything.
+        """
+        totals = sorted(outer_totals(flow.updates[w]), key=sp.default_sort_key)
+        if not totals:
+            self._drift(Move(flow))
+            return
+        now, last = {}, {}
+        head: list[Statement] = []
+        for total in totals:
+            body = BlockTotal(total.body) if self.choices.per_block else total
+            symbol, coefficient = self.namer.new("known", body, "the sum before the step")
+            before = sp.Symbol(f"{symbol.name}_before", real=True)
+            meaning = "the sum that the last drift was made with"
+            self.states.append(
+                StateUpdate(before, sp.S.Zero, symbol, meaning, self.choices.per_block)
+            )
+            head.append(coefficient)
+            now[total], last[total] = symbol, before
+        kept, self.statements = self.statements, []
+        made = self._moved(flow, X, self.beta, now) - w
+        drift_statements, self.statements = self.statements, []
+        wanted = self._moved(flow, X, self.beta, last) - w
+        correction = Assignment(w, w + made - wanted)
+        self.statements = [*head, *drift_statements, *self.statements, correction, *kept]
+        self.statements.append(Assignment(w, w + made))
+
+    def _relax(self, flow: Flow) -> None:
+        for memory, new in flow.updates.items():
+            if isinstance(memory, ScalarMemory):
+                continue  # a known function of time, put in at the end
+            assert isinstance(memory, Memory)
+            new = new.xreplace({U: self.energy, beta: self.beta})
+            keep = self.name("memory", sp.diff(new, memory), f"what stays of {memory.name}")
+            rest = sp.expand_mul(new.xreplace({memory: sp.S.Zero}))
+            source = memory.source.xreplace({t: START + tau})
+            gain = self.name("intake", sp.cancel(rest / source), "what comes in")
+            self.statements.append(
+                Assignment(memory, keep * memory + gain * self._collect(source, {}))
+            )
+
+    def _iterate(self, flow: Flow) -> None:
+        """The implicit midpoint rule, by fixed-point iteration."""
+        half = {
+            z: self._collect(sp.expand_mul(self.here(tau / 2 * flow.middle[z])), {}) for z in (w, X)
+        }
+        energy = self.energy
+        variables = (Assignment(W_MID, w), Assignment(X_MID, X))
+        body = (Assignment(W_NEXT, w + half[w]), Assignment(X_NEXT, X + half[X]))
+        self.statements.append(Iteration(variables, body, ROUNDS))
+        if self.keeps_energy:
+            update = self.here(U + tau * flow.middle[U])
+            symbol, coefficient = self.namer.new("U_new", self._factored(update), "internal energy")
+            self.statements.append(coefficient)
+            energy = symbol
+        change = Total((w + half[w] - W_MID) ** 2 + (X + half[X] - X_MID) ** 2)
+        symbol, coefficient = self.namer.new(
+            "change", sp.sqrt(change), "what one more round of the iteration would change"
+        )
+        self.statements.append(coefficient)
+        residual = sp.Symbol("residual", real=True)
+        self.states.append(
+            StateUpdate(residual, sp.S.Zero, symbol, "norm of what the last round changed")
+        )
+        self.statements.append(Assignment(w, 2 * W_MID - w))
+        self.statements.append(Assignment(X, 2 * X_MID - X))
+        self.energy = energy
+
+    def _general(self, flow: Flow) -> None:
+        """Any other flow: scalars first, then the components, all from the old values."""
+        self._check(flow)
+        updates = flow.updates
+        after = self._advance(flow)
+        energy = self._next_energy(flow)
+        new = {z: self._terms(self.here(updates[z]), z) for z in (w, X) if z in updates}
+        moves_weights = w in new and X in new and new[X].has(w)
+        if moves_weights and new[w].has(X):
+            self.statements.append(Assignment(X_AHEAD, new[X]))
+            new[X] = X_AHEAD
+        order = (X, w) if moves_weights and new[X] != X_AHEAD else (w, X)
+        self.statements += [Assignment(z, new[z]) for z in order if z in new]
+        self.beta, self.energy = after, energy
+
+    def _terms(self, expr: sp.Expr, z: sp.Symbol) -> sp.Expr:
+        """A new value of `z` with the scalar of each term named."""
+        base = "shrink" if z == w else "factor"
+        result: sp.Expr = sp.S.Zero
+        for term in sp.Add.make_args(sp.expand_mul(expr)):
+            scalar, direction = _split(term)
+            sign = -1 if is_negative(scalar) else 1
+            named = self.name(base, sign * scalar, "scalar of the step")
+            result += sign * named * self._collect(direction, {})
+        return result
+
+    def _check(self, flow: Flow) -> None:
+        """Conditions that can be looked at before the step begins."""
+        values = {c.symbol: c.expr for c in self.namer.known}
+        for expr, text in flow.domain:
+            condition = self.here(expr)
+            while condition.free_symbols & set(values):
+                condition = condition.xreplace(values)
+            known = is_scalar(condition) and not outer_totals(condition) and not condition.has(d)
+            if known and condition.is_positive is not True:
+                self.conditions.append((condition, text))
+
+    # Naming
+
+    def _collect(self, expr: sp.Expr, values: Mapping[sp.Expr, sp.Expr]) -> sp.Expr:
+        """`expr` with its largest scalar subexpressions named."""
+        if expr in values:
+            return values[expr]
+        if expr.is_number or expr.is_Symbol:
+            return expr
+        if _is_known(expr):
+            return self.name("scale", expr, "scalar of the step")
+        if expr.is_Mul or expr.is_Add:
+            known = [a for a in expr.args if _is_known(a) and not a.is_number]
+            others = [a for a in expr.args if a not in known]
+            parts = [self._collect(a, values) for a in others]
+            if known:
+                parts.append(self.name("scale", expr.func(*known), "scalar of the step"))
+            return expr.func(*parts)
+        return expr.func(*(self._collect(a, values) for a in expr.args))
+
+    def _factored(self, update: sp.Expr) -> sp.Expr:
+        """An update of U as a sum of named coefficients times U, L and sums over components."""
+        by_quantity: dict[sp.Expr, sp.Expr] = {}
+        for term in sp.Add.make_args(sp.expand_mul(sp.factor_terms(update))):
+            sums = [*outer_totals(term), *term.atoms(Blocks)]
+            coefficient, quantity = term.as_independent(self.energy, L, d, *sums, as_Add=False)
+            by_quantity[quantity] = by_quantity.get(quantity, sp.S.Zero) + coefficient
+        result: sp.Expr = sp.S.Zero
+        for quantity, coefficient in by_quantity.items():
+            sign = -1 if is_negative(coefficient) else 1
+            base = {self.energy: "energy_decay", L: "energy_work"}.get(quantity, "energy_drift")
+            named = self.name(base, sign * coefficient, "coefficient of the internal energy")
+            result += sign * named * self._collect(quantity, {})
+        return result
+
+    # The end
+
+    def _finish(self) -> UpdateEquations:
+        if self.keeps_energy:
+            self.states.append(StateUpdate(U, U0, self.energy, "internal energy"))
+        if self.profile is None:
+            start = self.choices.initial_beta
+            self.states.append(StateUpdate(beta, start, self.beta, "thermal parameter"))
+        statements = self._with_scalar_memories(_condensed(self.statements, self.namer))
+        wanted = {U} if self.choices.with_energy else set()
+        statements, states = _live(statements, self.states, wanted)
+        return self._on_clock(statements, states)
+
+    def _with_scalar_memories(self, statements: list[Statement]) -> list[Statement]:
+        """Memories of constants as what they are at the end of the step (M comes before B)."""
+        found = {
+            m
+            for s in statements
+            if not isinstance(s, Iteration)
+            for m in s.expr.atoms(ScalarMemory)
+        }
+        values = {m: m.value(START + tau) for m in found}
+        if not values:
+            return statements
+        return [s if isinstance(s, Iteration) else replace(s, expr=s.expr.xreplace(values))
+                for s in statements]  # fmt: skip
+
+    def _on_clock(self, statements: list[Statement], states: list[StateUpdate]) -> UpdateEquations:
+        """Coefficients in user-facing parameters, on the simplest clock that serves them.
+
+        If, with s = (n - 1) tau, the step tau cancels, the number of the step is enough and the
+        rule stays right when the step size is scheduled. Otherwise time itself is kept.
+        """
+        adaptive = self.choices.time_step != tau
+        exprs = [s.expr for s in statements if isinstance(s, Coefficient)]
+        domain = self._domain(any(s.symbol == beta for s in states))
+        # Short in physical parameters first: what cancels there need not in user-facing ones.
+        physical = [_short_scalar(e) for e in exprs]
+        in_time = [self._user_facing(e) for e in physical]
+        clock, chosen = Clock.NONE, in_time
+        if any(e.has(START) for e in in_time):
+            counted = [
+                self._user_facing(self._counted(e)) if e.has(START) else known
+                for e, known in zip(physical, in_time, strict=True)
+            ]
+            clock, chosen = Clock.STEP_NUMBER, counted
+            symbols = self._parameters(tau).free_symbols
+            dated = [e for e in counted if e.has(STEP_NUMBER)]
+            timed = [e.as_independent(STEP_NUMBER, as_Add=False)[1] for e in dated]
+            if adaptive or any(e.free_symbols & symbols for e in timed):
+                clock, chosen = Clock.TIME, in_time
+        elif any(e.has(START) for e, _ in domain):
+            clock = Clock.TIME
+        values = iter(chosen)
+        renewed: list[Statement] = [
+            replace(s, expr=next(values)) if isinstance(s, Coefficient) else s for s in statements
+        ]
+        if clock is not Clock.TIME:
+            domain = [(self._numbered(e), text) for e, text in domain]
+        return UpdateEquations(
+            *_without_numbers(
+                renewed, [replace(s, initial=self._parameters(s.initial)) for s in states]
+            ),
+            clock,
+            tuple((self._parameters(self._stepped(e)), text) for e, text in domain),
+            self._parameters(self.choices.time_step),
+        )
+
+    def _parameters(self, expr: sp.Expr) -> sp.Expr:
+        return self.choices.parameters(expr)
+
+    def _stepped(self, expr: sp.Expr) -> sp.Expr:
+        step = self.choices.time_step
+        return expr if step == tau else expr.xreplace({tau: step})
+
+    def _user_facing(self, expr: sp.Expr) -> sp.Expr:
+        return _short_scalar(self._parameters(self._stepped(expr)))
+
+    def _numbered(self, expr: sp.Expr) -> sp.Expr:
+        """With the start of the trajectory step as a number of steps."""
+        count = (STEP_NUMBER - 1 - self.number) / self.count
+        return expr.subs(START, count * tau)
+
+    def _counted(self, expr: sp.Expr) -> sp.Expr:
+        return sp.powsimp(self._numbered(expr).replace(sp.exp, _expanded))
+
+    def _domain(self, keeps_beta: bool) -> list[tuple[sp.Expr, str]]:
+        """Conditions for the step to exist."""
+        if self.profile is None:
+            own = [(beta, _NOT_POSITIVE)] if keeps_beta else []
+            return [*own, *self.conditions]
+        found: dict[tuple[sp.Expr, str], None] = {}
+        for clock in sorted(set(self.visited), key=sp.default_sort_key):
+            at = START + clock * tau
+            found |= dict.fromkeys(_thermal_domain(self.scheme.temperature, self.profile, at))
+        return [*found, *self.conditions]
+
+
+def _short_scalar(expr: sp.Expr) -> sp.Expr:
+    """The shortest form of a scalar; sums stay together as they are."""
+    if outer_totals(expr) or expr.has(BlockTotal, Blocks):
+        return expr
+    return shortest(expr)
+
+
+def _without_numbers(
+    statements: list[Statement], states: list[StateUpdate]
+) -> tuple[tuple[Statement, ...], tuple[StateUpdate, ...]]:
+    """A coefficient that has become a number is no coefficient: 0*X and 1*G go away."""
+    numbers = {
+        s.symbol: s.expr for s in statements if isinstance(s, Coefficient) and s.expr.is_Rational
+    }
+    kept: list[Statement] = []
+    for s in statements:
+        if isinstance(s, Iteration):
+            body = tuple(Assignment(a.target, a.expr.xreplace(numbers)) for a in s.body)
+            kept.append(replace(s, body=body))
+        elif not (isinstance(s, Coefficient) and s.symbol in numbers):
+            kept.append(replace(s, expr=s.expr.xreplace(numbers)))
+    return tuple(kept), tuple(replace(s, new=s.new.xreplace(numbers)) for s in states)
 
 
 def _is_linear(scheme: Scheme) -> bool:
@@ -181,90 +770,15 @@ def _is_linear(scheme: Scheme) -> bool:
     return not slope.has(X) and vanishes(scheme.space.coupling - slope * X)
 
 
-def _only_stretches(flow: Flow) -> bool:
-    """Whether this is a dilation that leaves U alone: then a kick can take over its stretch."""
-    return bool(flow.stretch != 1 and flow.updates[U] == U)
-
-
-def _dilation(flow: Flow, at: sp.Expr, absorbed: bool, namer: _Namer) -> list[Assignment]:
-    """w, U and (unless the kick before it has `absorbed` the stretch) X after a dilation."""
-    shrink = namer.name("shrink", 1 / flow.stretch.subs(beta, at), "decay of the weights")
-    energy = _factored(flow.updates[U].subs(beta, at), namer)
-    result = [Assignment(w, shrink * w), Assignment(U, energy)]
-    if not absorbed:
-        result.append(Assignment(X, _collect(flow.updates[X].subs(beta, at), namer, {})))
-    return result
-
-
-def _relaxation(field: sp.Symbol, new: sp.Expr, namer: _Namer) -> Assignment:
-    """A memory field after the step, as decay and gain."""
-    assert isinstance(field, Memory)
-    keep = namer.name("memory", sp.diff(new, field), f"what stays of {field.name}")
-    gain = namer.name("intake", new.xreplace({field: sp.S.Zero}) / field.source, "what comes in")
-    return Assignment(field, keep * field + gain * field.source)
-
-
-def _kick(
-    scheme: Scheme,
-    flow: Flow,
-    before: sp.Expr,
-    after: sp.Expr,
-    stretch: sp.Expr,
-    namer: _Namer,
-) -> list[Assignment]:
-    """X and U after kick and cooling, with beta = `before` -> `after`, and X stretched."""
-    space = scheme.space
-    slope = sp.diff(space.coupling, X)
-    if not _is_linear(scheme):
-        # A nonlinear coupling: Y is formed, kicked, and turned back into X.
-        old = space.coupling.subs(beta, before)
-        total = _collect(old, namer, {})
-        for weight, force in flow.impulses:
-            total += (
-                namer.name(
-                    _impulse_name(force),
-                    weight.subs(beta, before),
-                    f"impulse weight of {_shape(force)}",
-                )
-                * force
-            )
-        inverse = space.solve_coupling().subs(beta, after)
-        momenta = Assignment(X, _collect(inverse, namer, {Y: total}))
-        return [Assignment(U, _factored(flow.updates[U].subs(beta, before), namer)), momenta]
-    mass_before, mass_after = slope.subs(beta, before), slope.subs(beta, after) / stretch
-    decay = namer.name(
-        "decay", mass_before / mass_after, "beta(t-tau)/beta(t): what cooling leaves of the momenta"
-    )
-    kicked = decay * X
-    for weight, force in flow.impulses:
-        scalar, direction = _split(force)
-        gain = namer.name(
-            _impulse_name(direction),
-            weight.subs(beta, before) * scalar / mass_after,
-            f"impulse of {_shape(direction)}: time average of the thermal mass over the step",
-        )
-        kicked += gain * _collect(direction, namer, {})
-    # Named after the momenta, so that shared coefficients are called decay and impulse.
-    energy = Assignment(U, _factored(flow.updates[U].subs(beta, before), namer))
-    return [energy, Assignment(X, kicked)]
-
-
-def _rest(flow: Flow, at: sp.Expr, namer: _Namer) -> list[Assignment]:
-    """w and U after a drift at beta = `at`."""
-    moved = sp.expand_mul(flow.updates[w].subs(beta, at) - w)
-    result: sp.Expr = w
-    for term in sp.Add.make_args(moved):
-        scalar, direction = _split(term)
-        sign = -1 if is_negative(scalar) else 1
-        rate = namer.name("rate", sign * scalar, "learning rate of the drift")
-        result += sign * rate * _collect(direction, namer, {})
-    energy = _factored(flow.updates[U].subs(beta, at), namer)
-    return [Assignment(U, energy), Assignment(w, result)]
+def _by_block(expr: sp.Expr) -> sp.Expr:
+    """`expr` with sums over momenta as sums over the block of the component."""
+    return expr.replace(lambda e: isinstance(e, Total) and e.has(X), lambda e: BlockTotal(e.body))
 
 
 def _is_known(expr: sp.Expr) -> bool:
-    """Whether `expr` can be a coefficient: no components, sums, or values of the run in it."""
-    return is_scalar(expr) and not outer_totals(expr) and not expr.has(L, U, d)
+    """Whether `expr` can be an early coefficient: no components, sums, or d in it."""
+    late = outer_totals(expr) or expr.has(d, BlockTotal, Blocks)
+    return is_scalar(expr) and not late
 
 
 def _split(term: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
@@ -274,39 +788,6 @@ def _split(term: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
     for factor in sp.Mul.make_args(sp.factor_terms(term)):
         (scalar if _is_known(factor) else rest).append(factor)
     return sp.Mul(*scalar), sp.Mul(*rest)
-
-
-def _collect(expr: sp.Expr, namer: _Namer, values: Mapping[sp.Symbol, sp.Expr]) -> sp.Expr:
-    """`expr` with its largest scalar subexpressions named."""
-    if expr in values:
-        return values[expr]
-    if expr.is_number or expr in (L, U, d) or isinstance(expr, Component):
-        return expr
-    if _is_known(expr):
-        return namer.name("scale", expr, "scalar of the step")
-    if expr.is_Mul or expr.is_Add:
-        known = [a for a in expr.args if _is_known(a) and not a.is_number]
-        others = [a for a in expr.args if a not in known]
-        parts = [_collect(a, namer, values) for a in others]
-        if known:
-            parts.append(namer.name("scale", expr.func(*known), "scalar of the step"))
-        return expr.func(*parts)
-    return expr.func(*(_collect(a, namer, values) for a in expr.args))
-
-
-def _factored(update: sp.Expr, namer: _Namer) -> sp.Expr:
-    """An update of U as a sum of named coefficients times U, L and sums over components."""
-    by_quantity: dict[sp.Expr, sp.Expr] = {}
-    for term in sp.Add.make_args(sp.expand_mul(sp.factor_terms(update))):
-        coefficient, quantity = term.as_independent(U, L, d, *outer_totals(term), as_Add=False)
-        by_quantity[quantity] = by_quantity.get(quantity, sp.S.Zero) + coefficient
-    result: sp.Expr = sp.S.Zero
-    for quantity, coefficient in by_quantity.items():
-        sign = -1 if is_negative(coefficient) else 1
-        base = {U: "energy_decay", L: "energy_work"}.get(quantity, "energy_drift")
-        named = namer.name(base, sign * coefficient, "coefficient of the internal energy")
-        result += sign * named * _collect(quantity, namer, {})
-    return result
 
 
 def _impulse_name(direction: sp.Expr) -> str:
@@ -321,56 +802,113 @@ def _shape(direction: sp.Expr) -> str:
     return {G: "the loss gradient", w: "the weights"}.get(direction, str(direction))
 
 
-def _on_clock(
-    raw: list[Coefficient], parameters: Callable[[sp.Expr], sp.Expr]
-) -> tuple[tuple[Coefficient, ...], Clock]:
-    """Coefficients in user-facing parameters, on the simplest clock that serves them.
+def _condensed(statements: list[Statement], namer: _Namer) -> list[Statement]:
+    """Several moves of the weights in one, where all is linear in w, X and G.
 
-    If, with s = (n - 1) tau, the step tau cancels, the number of the step is enough and the rule
-    stays right when the step size is scheduled. Otherwise time itself is kept.
+    w <- a w + b X + c G with the momenta before the step, then X <- p X + q G.
     """
-    # Short in physical parameters first: what cancels there need not cancel in user-facing ones.
-    physical = [shortest(c.expr) for c in raw]
-    in_time = [shortest(parameters(e)) for e in physical]
-    if not any(e.has(START) for e in in_time):
-        return _with(raw, in_time), Clock.NONE
-    at_step = (STEP_NUMBER - 1) * tau
-    counted = [
-        shortest(parameters(sp.powsimp(e.subs(START, at_step).replace(sp.exp, _expanded))))
-        if e.has(START)
-        else known
-        for e, known in zip(physical, in_time, strict=True)
-    ]
-    step_symbols = parameters(tau).free_symbols
-    dated = [e for e in counted if e.has(STEP_NUMBER)]
-    timed = [e.as_independent(STEP_NUMBER, as_Add=False)[1] for e in dated]
-    if not any(e.free_symbols & step_symbols for e in timed):
-        return _with(raw, counted), Clock.STEP_NUMBER
-    return _with(raw, in_time), Clock.TIME
+    moves = [s for s in statements if isinstance(s, Assignment) and s.target == w]
+    plain = all(
+        isinstance(s, Coefficient) or (isinstance(s, Assignment) and s.target in (w, X, X_AHEAD))
+        for s in statements
+    )
+    early = all(s.is_early for s in statements if isinstance(s, Coefficient))
+    if len(moves) < 2 or not plain or not early:
+        return statements
+    current: dict[sp.Symbol, sp.Expr] = {w: w, X: X}
+    for s in statements:
+        if isinstance(s, Assignment):
+            current[s.target] = s.expr.xreplace(current)
+    values = {s.symbol: s.expr for s in statements if isinstance(s, Coefficient)}
+    rows: dict[sp.Symbol, dict[sp.Symbol, sp.Expr]] = {}
+    for z in (w, X):
+        expr = sp.expand(current[z])
+        row = {q: expr.coeff(q, 1) for q in (w, X, G)}
+        rest = sp.expand(expr - sp.Add(*(c * q for q, c in row.items())))
+        if rest != 0 or any(c.has(w, X, G) for c in row.values()):
+            return statements
+        rows[z] = {q: shortest(c.xreplace(values)) for q, c in row.items()}
+    if rows[X][w] != 0:
+        return statements
+    coefficients: list[Statement] = []
+
+    def named(base: str, expr: sp.Expr, meaning: str) -> sp.Expr:
+        symbol, coefficient = namer.name(base, expr, meaning)
+        if coefficient is not None:
+            coefficients.append(coefficient)
+        elif symbol in values:
+            coefficients.append(Coefficient(symbol, values[symbol], meaning))
+        return symbol
+
+    def linear(z: sp.Symbol, names: Mapping[sp.Symbol, tuple[str, str]]) -> sp.Expr:
+        result: sp.Expr = sp.S.Zero
+        for q, (base, meaning) in names.items():
+            sign = -1 if is_negative(rows[z][q]) else 1
+            result += sign * named(base, sign * rows[z][q], meaning) * q
+        return result
+
+    weights = linear(
+        w,
+        {
+            w: ("shrink", "decay of the weights"),
+            X: ("rate", "learning rate of the momenta"),
+            G: ("step", "learning rate of the gradient itself"),
+        },
+    )
+    momenta = linear(
+        X,
+        {
+            X: ("decay", "what a step leaves of the momenta"),
+            G: ("impulse", "impulse of the loss gradient"),
+        },
+    )
+    return [*dict.fromkeys(coefficients), Assignment(w, weights), Assignment(X, momenta)]
+
+
+def _live(
+    statements: list[Statement], states: list[StateUpdate], wanted: set[sp.Symbol]
+) -> tuple[list[Statement], list[StateUpdate]]:
+    """What reaches the weights, the momenta, a memory or a state that is read."""
+    kept_states = [s for s in states if s.symbol in wanted or s.symbol.name == "residual"]
+    while True:
+        needed = set().union(*(s.new.free_symbols for s in kept_states))
+        kept: list[Statement] = []
+        for statement in reversed(statements):
+            if isinstance(statement, Coefficient):
+                if statement.symbol not in needed:
+                    continue
+                needed |= _symbols(statement.expr)
+            elif isinstance(statement, Iteration):
+                for a in (*statement.variables, *statement.body):
+                    needed |= _symbols(a.expr)
+            else:
+                needed |= _symbols(statement.expr)
+            kept.append(statement)
+        missing = [s for s in states if s.symbol in needed and s not in kept_states]
+        if not missing:
+            return kept[::-1], [s for s in states if s in kept_states]
+        kept_states += missing
+
+
+def _symbols(expr: sp.Expr) -> set[sp.Symbol]:
+    """All symbols, those inside sums too."""
+    return set(expr.atoms(sp.Symbol))
 
 
 def _expanded(exponent: sp.Expr) -> sp.Expr:
     return sp.exp(sp.expand(exponent))
 
 
-def _with(raw: list[Coefficient], exprs: list[sp.Expr]) -> tuple[Coefficient, ...]:
-    return tuple(replace(c, expr=e) for c, e in zip(raw, exprs, strict=True))
-
-
-def _domain(
-    temperature: Temperature, profile: sp.Expr, parameters: Callable[[sp.Expr], sp.Expr]
-) -> tuple[tuple[sp.Expr, str], ...]:
-    """Conditions for beta(t) to exist, and to be positive, up to the end of the step."""
-    conditions = []
+def _thermal_domain(
+    temperature: Temperature, profile: sp.Expr, end: sp.Expr
+) -> Iterable[tuple[sp.Expr, str]]:
+    """Conditions for beta(t) to exist, and to be positive, at the time `end`."""
     # A beta that never falls stays positive; of any other profile the sign is watched.
     if not temperature.rate.is_nonnegative and not profile.is_positive:
-        end = parameters(sp.expand(profile.subs(t, START + tau)))
-        conditions.append(
-            (
-                end,
-                "this step would end where the thermal parameter is not positive: "
-                f"beta(t) = {to_ascii(profile)}",
-            )
+        yield (
+            sp.expand(profile.subs(t, end)),
+            "this step would end where the thermal parameter is not positive: "
+            f"beta(t) = {to_ascii(profile)}",
         )
     # A power of a sum comes from the quadrature of the thermal law: beyond a zero of the sum the
     # formula may go on, the motion does not.
@@ -380,12 +918,8 @@ def _domain(
     for base in sorted(set(bases), key=sp.default_sort_key):
         if not base.has(t) or base.is_positive:
             continue
-        end = parameters(sp.expand(base.subs(t, START + tau)))
-        conditions.append(
-            (
-                end,
-                "this step would leave the domain of the thermal law: beta(t) exists only while "
-                f"{to_ascii(base)} > 0",
-            )
+        yield (
+            sp.expand(base.subs(t, end)),
+            "this step would leave the domain of the thermal law: beta(t) exists only while "
+            f"{to_ascii(base)} > 0",
         )
-    return tuple(conditions)

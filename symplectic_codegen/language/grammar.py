@@ -8,6 +8,8 @@ from typing import Final
 
 import sympy as sp
 
+from symplectic_codegen.algebra.functions import Huber
+
 # The precedence of Python: -x**2 is -(x**2), and 2**3**2 is 2**(3**2). Sums and products are flat,
 # so that a long one does not nest. Identifiers take in all letters, to be refused by name later.
 GRAMMAR: Final = r"""
@@ -66,7 +68,7 @@ ELEMENTWISE: Final[Mapping[str, Callable[[sp.Expr], sp.Expr]]] = MappingProxyTyp
     }
 )
 PAIRWISE: Final[Mapping[str, Callable[[sp.Expr, sp.Expr], sp.Expr]]] = MappingProxyType(
-    {"min": sp.Min, "max": sp.Max}
+    {"min": sp.Min, "max": sp.Max, "huber": Huber}
 )
 REDUCTIONS: Final = ("dot", "sum", "norm", "norm1")
 MEMORIES: Final = ("ema", "average")  # vector, rate: a field that follows the vector

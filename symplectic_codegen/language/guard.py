@@ -13,6 +13,7 @@ from typing import Final
 
 import sympy as sp
 
+from symplectic_codegen.algebra.functions import Huber
 from symplectic_codegen.errors import Span
 from symplectic_codegen.language import limits
 from symplectic_codegen.language.syntax import RefusedError
@@ -55,6 +56,7 @@ _FLOAT: Final[Mapping[type[sp.Basic], Callable[..., float]]] = MappingProxyType(
         sp.Mul: lambda *factors: math.prod(factors),
         sp.Min: min,
         sp.Max: max,
+        Huber: lambda x, delta: min(abs(x), delta) * (abs(x) - min(abs(x), delta) / 2),
     }
 )
 

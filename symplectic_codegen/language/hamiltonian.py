@@ -17,12 +17,36 @@ NO_SYMBOLS: Final[Mapping[str, sp.Symbol]] = MappingProxyType({})
 
 _NOT_A_CONSTANT: Final = MappingProxyType(
     {name: f"{name} is a vector; only scalars can be used here" for name in ("w", "X", "Y", "G")}
-    | {name: f"{name} is not known before the run" for name in ("U", "L")}
+    | {name: f"{name} is not known before the run" for name in ("U", "L", "L0")}
+)
+_NOT_IN_FRICTION: Final = MappingProxyType(
+    {
+        name: f"{name} cannot be used in a friction, which depends on X, w, beta and t"
+        for name in ("Y", "G", "L", "L0", "U", "tau")
+    }
+)
+_NOT_IN_NOISE: Final = MappingProxyType(
+    {
+        name: f"{name} cannot be used in a noise, whose strength depends on beta and t alone"
+        for name in ("X", "Y", "G", "w", "L", "L0", "U", "tau")
+    }
+)
+_NOT_IN_STEP: Final = MappingProxyType(
+    {
+        name: f"{name} cannot be used in a time step, which depends on the loss L, L0 and tau"
+        for name in ("X", "Y", "G", "w", "U", "beta", "t", "d")
+    }
+)
+_NOT_IN_ENERGY: Final = MappingProxyType(
+    {
+        name: f"{name} cannot be used in an energy, which is a constant of the run"
+        for name in ("X", "Y", "G", "w", "U", "L", "beta", "t", "d", "tau")
+    }
 )
 _NOT_IN_COUPLING: Final = MappingProxyType(
     {
         name: f"{name} cannot be used in a coupling, which depends on X, beta, U and w"
-        for name in ("Y", "G", "L", "t", "tau")
+        for name in ("Y", "G", "L", "L0", "t", "tau")
     }
 )
 
@@ -83,17 +107,68 @@ def parse_coupling(text: str, symbols: Mapping[str, sp.Symbol] = NO_SYMBOLS) -> 
     Raises:
         HamiltonianSyntaxError: with the place; also for a scalar.
     """
-    text = text.strip()
-    tree, value = interpret(text, Vocabulary(symbols, _NOT_IN_COUPLING))
-    if not value.is_vector:
-        message = "a coupling is a vector, and this is a scalar"
-        raise syntax_error(RefusedError(message, tree.span, "for example: beta*X"), text)
-    return value.expr
+    return _vector(text.strip(), Vocabulary(symbols, _NOT_IN_COUPLING), "a coupling", "beta*X")
+
+
+def parse_friction(text: str, symbols: Mapping[str, sp.Symbol] = NO_SYMBOLS) -> sp.Expr:
+    """A vector expression: what friction takes from the momenta per unit of time.
+
+    >>> parse_friction("D*X/sqrt(1 + X**2)")
+    D*X/sqrt(X**2 + 1)
+
+    Raises:
+        HamiltonianSyntaxError: with the place; also for a scalar.
+    """
+    return _vector(text.strip(), Vocabulary(symbols, _NOT_IN_FRICTION), "a friction", "D*X")
+
+
+def parse_noise(text: str, symbols: Mapping[str, sp.Symbol] = NO_SYMBOLS) -> sp.Expr:
+    """The strength of the noise on the momenta, dX = strength dW: a scalar or a vector.
+
+    >>> parse_noise("sqrt(2*gamma*temperature)")
+    sqrt(2)*sqrt(gamma)*sqrt(temperature)
+
+    Raises:
+        HamiltonianSyntaxError: with the place.
+    """
+    return interpret(text.strip(), Vocabulary(symbols, _NOT_IN_NOISE))[1].expr
+
+
+def parse_time_step(text: str, symbols: Mapping[str, sp.Symbol] = NO_SYMBOLS) -> sp.Expr:
+    """The length of each step, where it depends on the loss.
+
+    >>> parse_time_step("tau*L/L0")
+    L*tau/L0
+
+    Raises:
+        HamiltonianSyntaxError: with the place; also for a vector.
+    """
+    return _scalar(text.strip(), Vocabulary(symbols, _NOT_IN_STEP))
+
+
+def parse_energy(text: str, symbols: Mapping[str, sp.Symbol] = NO_SYMBOLS) -> sp.Expr:
+    """The value of H on the energy surface: a constant of the run.
+
+    >>> parse_energy("L0 + delta")
+    L0 + delta
+
+    Raises:
+        HamiltonianSyntaxError: with the place; also for a vector.
+    """
+    return _scalar(text.strip(), Vocabulary(symbols, _NOT_IN_ENERGY))
 
 
 def hyperparameter_names(text: str) -> tuple[str, ...]:
     """The names in a valid text that are not reserved, in the order of the text."""
     return tuple(name for name in names_in(text) if name not in RESERVED)
+
+
+def _vector(text: str, vocabulary: Vocabulary, what: str, example: str) -> sp.Expr:
+    tree, value = interpret(text, vocabulary)
+    if not value.is_vector:
+        message = f"{what} is a vector, and this is a scalar"
+        raise syntax_error(RefusedError(message, tree.span, f"for example: {example}"), text)
+    return value.expr
 
 
 def _scalar(text: str, vocabulary: Vocabulary) -> sp.Expr:

@@ -9,8 +9,20 @@ from typing import Final
 
 import sympy as sp
 
-from symplectic_codegen.algebra.memory import Memory
-from symplectic_codegen.algebra.symbols import SCALARS, VECTORS, Component, L, U, Y, beta, t, tau, w
+from symplectic_codegen.algebra.memory import Memory, ScalarMemory
+from symplectic_codegen.algebra.symbols import (
+    L0,
+    SCALARS,
+    VECTORS,
+    Component,
+    L,
+    U,
+    Y,
+    beta,
+    t,
+    tau,
+    w,
+)
 from symplectic_codegen.algebra.vector import Total
 from symplectic_codegen.errors import HamiltonianSyntaxError
 from symplectic_codegen.language.grammar import ELEMENTWISE, MEMORIES, PAIRWISE
@@ -164,22 +176,24 @@ def _call(node: Node, operands: list[Value], guard: Guard) -> Value:
 
 
 def _memory(node: Node, operands: list[Value]) -> Value:
-    """ema(source, rate) or average(source, rate): a vector."""
+    """ema(source, rate) or average(source, rate): a vector, as its source; or of a constant."""
     (source, rate), (source_node, rate_node) = operands, node.children
-    if not source.is_vector:
-        cure = "for example ema(G**2, rate)"
+    inner = source.expr.atoms(Memory, ScalarMemory, Total)
+    if inner or source.expr.has(U, beta, L, L0, w, Y):
         raise RefusedError(
-            f"{node.text} follows a vector; this is a scalar", source_node.span, cure
-        )
-    inner = source.expr.atoms(Memory, Total)
-    if inner or source.expr.has(U, beta, t, L, w, Y):
-        raise RefusedError(
-            f"what {node.text} follows is made of G, X and hyperparameters, element by element",
+            f"what {node.text} follows is made of G, X, t and hyperparameters, element by element",
             source_node.span,
         )
-    if rate.is_vector or rate.expr.has(U, beta, t, tau, L, Total, Memory):
+    if rate.is_vector or rate.expr.has(U, beta, t, tau, L, L0, Total, Memory, ScalarMemory):
         raise RefusedError(f"the rate of {node.text} is a constant", rate_node.span)
-    return Value(Memory(source.expr, rate.expr, node.text == "average"), True)
+    if source.is_vector:
+        return Value(Memory(source.expr, rate.expr, node.text == "average"), True)
+    if source.expr.has(t):
+        cure = "for example ema(G**2, rate)"
+        raise RefusedError(f"{node.text} of a scalar needs a constant", source_node.span, cure)
+    # The average of a constant is this constant.
+    constant = source.expr
+    return Value(constant if node.text == "average" else ScalarMemory(constant, rate.expr), False)
 
 
 def _check_vectors(node: Node, operands: list[Value]) -> None:

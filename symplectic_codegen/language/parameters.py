@@ -60,7 +60,9 @@ class Hyperparameter:
                 f"{where}: {self.name} is a variable of the phase space or of time, and cannot be "
                 f"set; of the reserved names only {', '.join(STANDARD_NAMES)} can"
             )
-        if self.name in RESERVED and (self.bounds.lower is None or self.bounds.lower < 0):
+        symbol = RESERVED.get(self.name)
+        may_be_negative = self.bounds.lower is None or self.bounds.lower < 0
+        if symbol is not None and symbol.is_nonnegative and may_be_negative:
             raise SpecError(f"{where}: it is never negative, so its bounds cannot be {self.bounds}")
         check_default(self.default, self.bounds, where)
 
@@ -84,12 +86,13 @@ def check_default(default: sp.Rational | None, bounds: Bounds, where: str) -> No
         raise SpecError(f"{where}: the default {default} is outside the bounds {bounds}")
 
 
-STANDARD_NAMES: Final = ("tau", "h", "k", "c", "beta0")
+STANDARD_NAMES: Final = ("tau", "h", "k", "c", "beta0", "U0")
 
 
 def standard_hyperparameters() -> MappingProxyType[str, Hyperparameter]:
-    """Those that every optimizer has: the step, the units, and the initial thermal parameter."""
+    """Those that every optimizer has: the step, the units, and the initial thermal state."""
     positive = Bounds(lower_closed=False)
+    anywhere = Bounds(None, None, lower_closed=False)
     one = sp.S.One
     rows = (
         Hyperparameter(symbols.tau.name, None, Bounds(), "step of the learning time"),
@@ -97,6 +100,7 @@ def standard_hyperparameters() -> MappingProxyType[str, Hyperparameter]:
         Hyperparameter(symbols.k.name, one, positive, "unit of information"),
         Hyperparameter(symbols.c.name, one, positive, "c**2 is a unit of energy squared"),
         Hyperparameter(symbols.beta0.name, one, positive, "thermal parameter at the start"),
+        Hyperparameter(symbols.U0.name, sp.S.Zero, anywhere, "internal energy at the start"),
     )
     return MappingProxyType({row.name: row for row in rows})
 

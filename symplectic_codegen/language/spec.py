@@ -11,10 +11,11 @@ import json
 import keyword
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as replaced
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any, Final
 
 import sympy as sp
@@ -22,10 +23,19 @@ import sympy as sp
 from symplectic_codegen.errors import HamiltonianSyntaxError, SpecError
 from symplectic_codegen.language import limits
 from symplectic_codegen.language.bounds import Bounds, parse_number
+from symplectic_codegen.language.composition import (
+    composition_names,
+    is_composition,
+    parse_composition,
+)
 from symplectic_codegen.language.hamiltonian import (
     Hamiltonian,
     hyperparameter_names,
     parse_coupling,
+    parse_energy,
+    parse_friction,
+    parse_noise,
+    parse_time_step,
 )
 from symplectic_codegen.language.meaning import RESERVED
 from symplectic_codegen.language.parameters import (
@@ -43,11 +53,35 @@ FORMAT: Final = 1  # of the canonical form; it is part of the hash
 MAX_SPEC: Final = 100_000  # characters of a TOML file
 DEFAULT_INTEGRATOR: Final = "lie-trotter"
 
+COOLINGS: Final = ("exact", "implicit", "cayley", "explicit")  # maps of the momenta
+NORMS: Final = ("global", "block")  # what a sum in the kinetic energy runs over
+# What else a step may consist of, beside the Hamiltonian: expressions, by their parsers.
+EXPRESSIONS: Final[Mapping[str, Callable[[str, Mapping[str, sp.Symbol]], sp.Expr]]] = (
+    MappingProxyType(
+        {
+            "coupling": parse_coupling,
+            "friction": parse_friction,
+            "noise": parse_noise,
+            "time_step": parse_time_step,
+            "energy": parse_energy,
+        }
+    )
+)
+CHOICES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {"cooling": COOLINGS, "norms": NORMS}
+)
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-# A name, or a composition of pieces as in "B/2 A B/2".
-_INTEGRATOR: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*|[A-Z][A-Z0-9/() ]{0,199}")
-_TEXTS: Final = ("name", "title", "description", "hamiltonian", "coupling", "integrator")
-_KEYS: Final = (*_TEXTS, "hyperparameters", "reparametrization", "references", "with_energy")
+_INTEGRATOR: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_TEXTS: Final = ("name", "title", "description", "hamiltonian", "integrator")
+_TEXTS_TOO: Final = (*EXPRESSIONS, *CHOICES)
+_KEYS: Final = (
+    *_TEXTS,
+    *_TEXTS_TOO,
+    "hyperparameters",
+    "reparametrization",
+    "references",
+    "with_energy",
+)
 _HYPERPARAMETER_KEYS: Final = ("default", "bounds", "meaning")
 _REPARAMETRIZATION_KEYS: Final = ("equals", *_HYPERPARAMETER_KEYS)
 
@@ -62,8 +96,16 @@ class Spec:
 
     Attributes:
         hyperparameters: all of them: the standard ones, then in the order of the texts.
+        coupling: Y(beta, X, U, w); None is the paper's beta*X.
         reparametrization: the names that users of the optimizer know.
+        integrator: its name, or a composition of flows.
         with_energy: whether the optimizer keeps track of U.
+        friction: Rayleigh friction: what is taken from the momenta per unit of time.
+        noise: the strength of the noise on the momenta.
+        time_step: the length of a step as a function of the loss; None is tau.
+        energy: the value of H to which momenta are projected.
+        cooling: which map approximates cooling where the piece C stands alone; see `COOLINGS`.
+        norms: whether sums in the kinetic energy run over everything or over each parameter array.
     """
 
     name: str
@@ -76,6 +118,12 @@ class Spec:
     integrator: str = DEFAULT_INTEGRATOR
     references: tuple[str, ...] = ()
     with_energy: bool = False
+    friction: str | None = None
+    noise: str | None = None
+    time_step: str | None = None
+    energy: str | None = None
+    cooling: str = COOLINGS[0]
+    norms: str = NORMS[0]
 
     def __post_init__(self) -> None:
         _check_names(self)
@@ -97,6 +145,7 @@ class Spec:
         reparams: Sequence[str] = (),
         integrator: str = DEFAULT_INTEGRATOR,
         coupling: str | None = None,
+        more: Mapping[str, str | None] = MappingProxyType({}),
     ) -> Spec:
         """A spec from what the command line gives.
 
@@ -105,6 +154,7 @@ class Spec:
             name: snake_case; the generated class has it in CamelCase.
             sets: exact defaults, also of user-facing names, as in ``{"gamma": "0.1"}``.
             reparams: user-facing names, as in ``["lr = tau/h"]``.
+            more: what else `EXPRESSIONS` and `CHOICES` list.
 
         Raises:
             HamiltonianSyntaxError: if `text` or `coupling` is not in the language.
@@ -116,8 +166,8 @@ class Spec:
             "integrator": integrator,
             "reparametrization": [_split_reparam(entry) for entry in reparams],
         }
-        if coupling is not None:
-            table["coupling"] = coupling
+        given = {**more, "coupling": more.get("coupling") or coupling}
+        table |= {key: value for key, value in given.items() if value is not None}
         return _with_defaults(_from_table(table, name), sets or {})
 
     @classmethod
@@ -156,9 +206,7 @@ class Spec:
         table = dict(data)
         if (version := table.pop("format", None)) != FORMAT:
             raise SpecError(f"canonical spec: format {version!r} is unknown; this reads {FORMAT}")
-        if table.get("coupling", "") is None:
-            del table["coupling"]
-        return _from_table(table, "canonical spec")
+        return _from_table(_without_none(table), "canonical spec")
 
     def canonical(self) -> dict[str, Any]:
         """All of it in plain JSON types: the same for the same spec, and enough to rebuild it."""
@@ -168,7 +216,7 @@ class Spec:
             "title": self.title,
             "description": self.description,
             "hamiltonian": self.hamiltonian.text,
-            "coupling": self.coupling,
+            **{key: getattr(self, key) for key in _TEXTS_TOO},
             "hyperparameters": [_row(p) for p in self.hyperparameters],
             "reparametrization": [_row(r) | {"equals": r.text} for r in self.reparametrization],
             "integrator": self.integrator,
@@ -182,12 +230,16 @@ class Spec:
         text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode("ascii")).hexdigest()
 
-    @property
-    def coupling_expr(self) -> sp.Expr | None:
-        """The coupling Y = Y(beta, X, U, w), if one is given."""
-        if self.coupling is None:
+    def expression(self, key: str) -> sp.Expr | None:
+        """The meaning of one of `EXPRESSIONS`, if it is given.
+
+        >>> Spec.from_expression("dot(X, X)/2 + L", noise="2*T").expression("noise")
+        2*T
+        """
+        text = getattr(self, key)
+        if text is None:
             return None
-        return parse_coupling(self.coupling, {p.name: p.symbol for p in self.hyperparameters})
+        return EXPRESSIONS[key](text, {p.name: p.symbol for p in self.hyperparameters})
 
     def replace(
         self,
@@ -197,11 +249,12 @@ class Spec:
         name: str | None = None,
         integrator: str | None = None,
         with_energy: bool | None = None,
+        more: Mapping[str, str | None] = MappingProxyType({}),
     ) -> Spec:
         """A spec with some things changed, under the same checks.
 
         `reparams`, if given, takes the place of all user-facing names; one that was there before
-        keeps its bounds, default and meaning.
+        keeps its bounds, default and meaning. `more` has what `EXPRESSIONS` and `CHOICES` list.
 
         >>> spec = Spec.from_expression("dot(X, X)/2 + L", reparams=["lr = tau/h"])
         >>> spec.replace(sets={"lr": "1e-3"}).reparametrization[0].default
@@ -210,20 +263,18 @@ class Spec:
         Raises:
             SpecError: if the options do not make sense.
         """
-        table = self.canonical()
+        table = _without_none(self.canonical())
         del table["format"]
-        if self.coupling is None:
-            del table["coupling"]
         if reparams is not None:
             old = {row["name"]: row for row in table["reparametrization"]}
             new = [_split_reparam(entry) for entry in reparams]
             table["reparametrization"] = [old.get(row["name"], {}) | row for row in new]
-            # Hyperparameters that only the former expressions mention leave with them.
-            kept = {*STANDARD_NAMES, *_names_of(table)}
-            rows = [row for row in table["hyperparameters"] if row["name"] in kept]
-            table["hyperparameters"] = rows
-        changes = {"name": name, "integrator": integrator, "with_energy": with_energy}
+        changes: dict[str, Any] = {"name": name, "integrator": integrator, **more}
+        changes["with_energy"] = with_energy
         table |= {key: value for key, value in changes.items() if value is not None}
+        # Hyperparameters that only the former texts mention leave with them.
+        kept = {*STANDARD_NAMES, *_names_of(table)}
+        table["hyperparameters"] = [p for p in table["hyperparameters"] if p["name"] in kept]
         if name is not None and self.title == _title(self.name):
             del table["title"]
         return _with_defaults(_from_table(table, table["name"]), sets or {})
@@ -235,7 +286,7 @@ def _from_table(table: Mapping[str, Any], source: str) -> Spec:
     for key in ("name", "hamiltonian"):
         if key not in table:
             raise SpecError(f"{source}: the key {key!r} is missing")
-    for key in _TEXTS:
+    for key in (*_TEXTS, *_TEXTS_TOO):
         if not isinstance(table.get(key, ""), str):
             raise SpecError(f"{source}: {key} must be a text, in quotes")
     references = table.get("references", [])
@@ -248,9 +299,17 @@ def _from_table(table: Mapping[str, Any], source: str) -> Spec:
     # Bounds decide which symbol a name stands for, so they come before every expression.
     known = {p.name: p.symbol for p in described.values()}
     hamiltonian = Hamiltonian.parse(table["hamiltonian"], known)
-    coupling = table["coupling"].strip() if "coupling" in table else None
-    if coupling is not None:
-        parse_coupling(coupling, known)
+    more = {key: table[key].strip() for key in _TEXTS_TOO if key in table}
+    for key, parse in EXPRESSIONS.items():
+        if key in more:
+            parse(more[key], known)
+    for key, choices in CHOICES.items():
+        if more.get(key, choices[0]) not in choices:
+            raise SpecError(
+                f"{source}: {key} is {more[key]!r}; it must be one of {', '.join(choices)}"
+            )
+    if is_composition(integrator := table.get("integrator", DEFAULT_INTEGRATOR)):
+        parse_composition(integrator, known)
     reparametrization = _reparametrization(table.get("reparametrization", []), known, source)
 
     names = dict.fromkeys([*STANDARD_NAMES, *_names_of(table), *described])
@@ -261,12 +320,13 @@ def _from_table(table: Mapping[str, Any], source: str) -> Spec:
         title=table.get("title", _title(table["name"])),
         description=table.get("description", ""),
         hamiltonian=hamiltonian,
-        coupling=coupling,
+        coupling=more.pop("coupling", None),
         hyperparameters=tuple(described.get(name, fallback[name]) for name in names),
         reparametrization=reparametrization,
-        integrator=table.get("integrator", DEFAULT_INTEGRATOR),
+        integrator=integrator,
         references=tuple(references),
         with_energy=with_energy,
+        **more,
     )
 
 
@@ -362,7 +422,7 @@ def _check_names(spec: Spec) -> None:
         )
     if keyword.iskeyword(spec.name) or keyword.iskeyword(camel):
         raise SpecError(f"name {spec.name!r}: it is a Python keyword; choose another")
-    if not _INTEGRATOR.fullmatch(spec.integrator):
+    if not is_composition(spec.integrator) and not _INTEGRATOR.fullmatch(spec.integrator):
         raise SpecError(f"integrator {spec.integrator[:60]!r}: a name like lie-trotter is expected")
     physical = {p.name for p in spec.hyperparameters}
     seen: set[str] = set()
@@ -378,14 +438,20 @@ def _check_names(spec: Spec) -> None:
 
 
 def _mentioned(spec: Spec) -> list[str]:
-    texts = [spec.hamiltonian.text, spec.coupling or "", *(r.text for r in spec.reparametrization)]
-    return [name for text in texts for name in hyperparameter_names(text)]
+    return _names_of(_without_none(spec.canonical()))
 
 
 def _names_of(table: Mapping[str, Any]) -> list[str]:
+    """The hyperparameters that a table mentions, in the order of its texts."""
     rows = table.get("reparametrization", [])
-    texts = [table["hamiltonian"], table.get("coupling", ""), *(row["equals"] for row in rows)]
-    return [name for text in texts for name in hyperparameter_names(text)]
+    texts = [table["hamiltonian"], *(table.get(key, "") for key in EXPRESSIONS)]
+    texts += [row["equals"] for row in rows]
+    names = [name for text in texts for name in hyperparameter_names(text)]
+    return names + list(composition_names(table.get("integrator", "")))
+
+
+def _without_none(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in table.items() if value is not None}
 
 
 def _rows(value: Any, where: str) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import sympy as sp
 
@@ -20,6 +21,7 @@ class Equations(Printable):
     w: sp.Expr
     beta: sp.Expr
     X: sp.Expr
+    unit: ClassVar[sp.Expr] = k / h  # dz/dt = -(k/h) {z, H}
 
     @property
     def velocity(self) -> Mapping[sp.Symbol, sp.Expr]:
@@ -49,7 +51,7 @@ def equations_of_motion(space: PhaseSpace, H: sp.Expr) -> Equations:
     -X/h
     """
     brackets = space.bracket_with_coordinates(hamiltonian_on(space, H))
-    moves = {z: _tidy(-k / h * value) for z, value in brackets.items()}
+    moves = {z: _tidy(-Equations.unit * value) for z, value in brackets.items()}
     return Equations(moves[U], moves[w], moves[beta], moves[X])
 
 

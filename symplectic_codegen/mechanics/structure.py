@@ -22,15 +22,23 @@ class Obstruction:
 
 @dataclass(frozen=True)
 class Separation:
-    """H = potential(w, beta, t) + thermal(U, beta, t) + kinetic(X, beta, t) + dilation + rest.
+    """H = potential + thermal + thermostat + kinetic + dilation + rest.
 
-    `dilation` is the factor c(beta, t) of a term c sum Y_j w^j; the rest is `obstructions`.
+    Args:
+        potential: depends on (w, beta, t).
+        thermal: U times a function of (beta, t) and of what rests with w, plus functions of
+            (beta, t): with U linear, beta moves by itself while w rests.
+        thermostat: what of the thermal part is not linear in U, or couples U with the momenta.
+        kinetic: depends on (X, beta, t), and on w where the metric does.
+        dilation: the factor c(beta, t) of a term c sum Y_j w^j.
+        obstructions: the terms that belong to no piece.
     """
 
     potential: sp.Expr
     thermal: sp.Expr
     kinetic: sp.Expr
     dilation: sp.Expr = sp.S.Zero
+    thermostat: sp.Expr = sp.S.Zero
     obstructions: tuple[Obstruction, ...] = ()
 
     @property
@@ -52,53 +60,58 @@ def separate(H: sp.Expr, coupling: sp.Expr = beta * X) -> Separation:
     >>> pieces.kinetic, pieces.potential
     (beta*Total(X**2)/(2*k), L*beta/k)
     """
-    potential, thermal, kinetic, dilation = [], [], [], []
+    pieces: dict[str, list[sp.Expr]] = {}
     moment = Total(coupling * w)
     obstructions: list[Obstruction] = []
     for term in sp.Add.make_args(_expand(H)):
-        on_weights, on_momenta, on_energy = depends_on_weights(term), term.has(X), term.has(U)
-        if memories(term) and not on_momenta:
-            reason = "a memory field acts through a kinetic term, as a metric; here it meets no X"
-            obstructions.append(Obstruction(term, reason))
-            continue
-        if term.has(G):
-            reason = "its w-derivative needs the Hessian of the loss"
-            obstructions.append(Obstruction(term, reason))
-        elif on_weights and on_momenta and _is_multiple(term, moment):
-            dilation.append(sp.cancel(term / moment))
-        elif on_weights + on_momenta + on_energy > 1:
-            obstructions.append(Obstruction(term, _mixture(on_weights, on_momenta, on_energy)))
-        elif on_weights:
-            potential.append(term)
-        elif on_momenta:
-            kinetic.append(term)
+        found = _piece_of(term, moment)
+        if isinstance(found, Obstruction):
+            obstructions.append(found)
         else:
-            thermal.append(term)
-    return Separation(
-        potential=sp.Add(*potential),
-        thermal=sp.Add(*thermal),
-        kinetic=sp.Add(*kinetic),
-        dilation=sp.Add(*dilation),
-        obstructions=tuple(obstructions),
-    )
+            pieces.setdefault(found, []).append(term)
+    dilation = [sp.cancel(term / moment) for term in pieces.pop("dilation", [])]
+    sums = {name: sp.Add(*terms) for name, terms in pieces.items()}
+    for name in ("potential", "thermal", "kinetic"):
+        sums.setdefault(name, sp.S.Zero)
+    return Separation(**sums, dilation=sp.Add(*dilation), obstructions=tuple(obstructions))
+
+
+def _piece_of(term: sp.Expr, moment: sp.Expr) -> str | Obstruction:
+    """The piece of H that a term belongs to, or why to none."""
+    on_weights, on_momenta, on_energy = depends_on_weights(term), term.has(X), term.has(U)
+    if memories(term) and not on_momenta:
+        return Obstruction(
+            term, "a memory field acts through a kinetic term, as a metric; here it meets no X"
+        )
+    if term.has(G):
+        return Obstruction(term, "its w-derivative needs the Hessian of the loss")
+    if on_weights and on_momenta and on_energy:
+        return Obstruction(term, "it couples the weights w, the momenta X and the energy U")
+    if on_weights and on_momenta:
+        if _is_multiple(term, moment):
+            return "dilation"
+        if term.has(L):
+            return Obstruction(
+                term,
+                "it couples the loss with the momenta X, so its flow needs gradients at weights "
+                "on the way, and a step gets one",
+            )
+        return "kinetic"
+    if on_energy:
+        is_linear = sp.diff(term, U, 2) == 0
+        if on_weights and not is_linear:
+            return Obstruction(
+                term, "it couples the weights w with U, and is not linear in U, so it has no flow"
+            )
+        return "thermal" if is_linear and not on_momenta else "thermostat"
+    if on_weights:
+        return "potential"
+    return "kinetic" if on_momenta else "thermal"
 
 
 def _is_multiple(term: sp.Expr, moment: sp.Expr) -> bool:
     """Whether `term` is c(beta, t) times the sum of Y_j w^j."""
     return not sp.cancel(term / moment).has(w, X, U, L, G, Total)
-
-
-def _mixture(on_weights: bool, on_momenta: bool, on_energy: bool) -> str:
-    names = [
-        name
-        for name, present in (
-            ("the weights w", on_weights),
-            ("the momenta X", on_momenta),
-            ("the energy U", on_energy),
-        )
-        if present
-    ]
-    return f"it couples {' and '.join(names)}, so it is no potential, kinetic or thermal term"
 
 
 def _expand(H: sp.Expr) -> sp.Expr:

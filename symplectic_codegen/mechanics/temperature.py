@@ -7,7 +7,7 @@ that step.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sympy as sp
 from sympy.integrals.manualintegrate import manualintegrate
@@ -74,6 +74,48 @@ def thermal_law(rate: sp.Expr) -> Temperature:
         "β(t) solves h β̇ = k ∂H/∂U", Verdict.PROVED, "substituted into its differential equation"
     )
     return Temperature(kind, rate, propagator, claim)
+
+
+def law_at_rest(rate: sp.Expr) -> Temperature:
+    """Solve dbeta/dt = `rate` where everything else in it rests: the loss, sums over components.
+
+    This is the motion of beta inside the flow of a piece of H; `thermal_law` is its motion by
+    itself, which in such a case it has not.
+
+    >>> law_at_rest(L * beta).propagator.subs(START, 0)
+    beta*exp(L*t)
+    """
+    resting = [symbol for symbol in (L,) if rate.has(symbol)] + outer_totals(rate)
+    names = {
+        q: sp.Dummy(f"q{i}", positive=True) if q.is_positive else sp.Dummy(f"q{i}", real=True)
+        for i, q in enumerate(resting)
+    }
+    law = thermal_law(rate.xreplace(names))
+    if law.propagator is None:
+        return law
+    back = {name: q for q, name in names.items()}
+    return replace(law, rate=rate, propagator=law.propagator.xreplace(back))
+
+
+def cooling_map(rate: sp.Expr, kind: str) -> sp.Expr:
+    """beta at time t for beta at time s, by a map of the momenta that is not exact.
+
+    With the friction r = (dbeta/dt)/beta, one step takes X to X/(1 + r tau) ("implicit": r at its
+    end), (1 - r tau/2)/(1 + r tau/2) X ("cayley": r in its middle) or (1 - r tau) X ("explicit": r
+    at its beginning). X follows beta as 1/beta, hence beta the reciprocal.
+
+    >>> gamma = sp.Symbol("gamma", positive=True)
+    >>> cooling_map(gamma * beta, "implicit").subs(START, 0)
+    beta*(gamma*t + 1)
+    """
+    elapsed = t - START
+    friction = sp.cancel(rate / beta)
+    if kind == "implicit":
+        return beta * (1 + friction * elapsed)
+    if kind == "explicit":
+        return beta / (1 - friction.subs(t, START) * elapsed)
+    half = friction.subs(t, (START + t) / 2) * elapsed / 2
+    return beta * (1 + half) / (1 - half)
 
 
 def _solves(propagator: sp.Expr, rate: sp.Expr) -> bool:

@@ -12,19 +12,26 @@ from fractions import Fraction
 
 import sympy as sp
 
+from symplectic_codegen.algebra.functions import Cycle, elementary
 from symplectic_codegen.algebra.memory import Memory
-from symplectic_codegen.algebra.symbols import START, U, X, d, w
-from symplectic_codegen.algebra.vector import outer_totals
+from symplectic_codegen.algebra.symbols import L0, START, Component, X, d
+from symplectic_codegen.algebra.vector import Blocks, BlockTotal, Total, components, outer_totals
 from symplectic_codegen.discretization.update import (
     Clock,
+    Coefficient,
+    Iteration,
     UpdateEquations,
 )
 from symplectic_codegen.errors import TargetError
 from symplectic_codegen.rule.expression import ONE, ZERO, Call, Expr, Number, Op, Ref, references
 from symplectic_codegen.rule.rule import (
+    LOSS,
     Assign,
+    BlockState,
     Buffer,
+    Element,
     Guard,
+    Iterate,
     Parameter,
     Reduction,
     ScalarState,
@@ -44,7 +51,6 @@ from symplectic_codegen.rule.stable import (
 )
 
 TIME_STATE = "t"
-ENERGY_STATE = "U"
 
 _FUNCTIONS: dict[type[sp.Basic], Op] = {
     sp.exp: Op.EXP,
@@ -105,6 +111,8 @@ def freeze(expr: sp.Expr) -> Expr:
         for argument in arguments[1:]:
             result = Call(op, (result, argument))
         return result
+    if isinstance(expr, Cycle):
+        return Call(Op.CYCLE, tuple(freeze(a) for a in expr.args))
     if expr.func in _FUNCTIONS:
         return Call(_FUNCTIONS[expr.func], tuple(freeze(a) for a in expr.args))
     raise TargetError(f"no target can compute {expr.func.__name__} (in {expr})")
@@ -198,17 +206,20 @@ def _freeze_power(base: sp.Expr, exponent: sp.Expr) -> Expr:
 class _Lowering:
     """The stages under construction."""
 
+    buffers: dict[sp.Symbol, str]  # X and the memory fields
+    taken: set[str]  # names of hyperparameters and coefficients
     stages: list[Stage] = field(default_factory=list)
     scalars: list[Assign] = field(default_factory=list)
-    elements: list[Assign] = field(default_factory=list)
+    elements: list[Element] = field(default_factory=list)
     reductions: list[Reduction] = field(default_factory=list)
-    current: dict[str, str] = field(default_factory=dict)  # w, X -> name of the current value
-    sums: dict[tuple[sp.Expr, int], str] = field(default_factory=dict)
+    waiting: list[Assign] = field(default_factory=list)  # scalars made of sums of the open sweep
+    current: dict[str, str] = field(default_factory=dict)  # w, X, ... -> name of the current value
+    changed: set[str] = field(default_factory=set)  # w, X, ... changed since the step began
+    sums: dict[tuple[sp.Expr, bool, int], str] = field(default_factory=dict)
+    carried: dict[tuple[sp.Expr, bool], tuple[str, str]] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
-    buffers: dict[sp.Symbol, str] = field(default_factory=dict)  # X and the memory fields
-
-    counted: dict[sp.Symbol, str] = field(default_factory=dict)
-    taken: set[str] = field(default_factory=set)  # names of hyperparameters and coefficients
+    counted: str = ""
+    rewrites: list[str] = field(default_factory=list)
 
     def fresh(self, name: str) -> str:
         self.versions[name] = self.versions.get(name, 0) + 1
@@ -222,105 +233,222 @@ class _Lowering:
         self.taken.add(name)
         return name
 
-    def freeze_element(self, expr: sp.Expr) -> tuple[Expr, tuple[str, ...]]:
-        stable, used = stabilize(expr, ELEMENT_REWRITES)
+    def freeze_element(self, expr: sp.Expr) -> Expr:
+        stable, used = stabilize(elementary(expr), ELEMENT_REWRITES)
+        self.rewrites += used
+        places = {s: self.buffers.get(s, str(s.name)) for s in components(stable)}
         names = {
             symbol: sp.Symbol(self.current.get(name, name), real=True)
-            for symbol, name in ((w, w.name), *self.buffers.items())
+            for symbol, name in places.items()
         }
-        return freeze(stable.xreplace(names)), used
+        return freeze(stable.xreplace(names))
+
+    # Scalars
+
+    def coefficient(self, name: str, expr: sp.Expr, meaning: str) -> None:
+        """A scalar at this place: before the open sweep, or after it if it needs its sums."""
+        with_sums = self.with_sums(expr)
+        if isinstance(with_sums, Cycle):
+            with_sums = Cycle(
+                with_sums.args[0], *(self.stable(e, name) for e in with_sums.args[1:])
+            )
+        else:
+            with_sums = self.stable(with_sums, name)
+        assign = Assign(name, freeze(with_sums), meaning)
+        late = {r.name for r in self.reductions} | {a.name for a in self.waiting}
+        (self.waiting if references(assign.expr) & late else self.scalars).append(assign)
+
+    def stable(self, expr: sp.Expr, name: str) -> sp.Expr:
+        stable, rewrites = stabilize(elementary(expr))
+        self.rewrites += [f"{rewrite} ({name})" for rewrite in rewrites]
+        return stable
+
+    def with_sums(self, expr: sp.Expr) -> sp.Expr:
+        """`expr` with names for the sums in it, which the open sweep makes."""
+        expr = self._over_blocks(expr)
+        names: dict[sp.Expr, sp.Expr] = {}
+        if expr.has(d):
+            # The number of weights that take part is itself a sum over them.
+            if not self.counted:
+                self.counted = self.unused("count", "_")
+                meaning = "number of elements that take part"
+                self.reductions.append(Reduction(self.counted, ONE, meaning))
+            names[d] = sp.Symbol(self.counted, positive=True)
+        sums = [*outer_totals(expr), *sorted(expr.atoms(BlockTotal), key=sp.default_sort_key)]
+        for total in sums:
+            if outer_totals(total.body):
+                raise TargetError(f"a sum inside a sum has no sweep yet: {total}")
+            names[total] = self._sum(total)
+        return _at_vanishing_norm(expr.xreplace(names), set(names.values()))
+
+    def _over_blocks(self, expr: sp.Expr) -> sp.Expr:
+        """Sums over blocks of values per block, each of them a scalar of its own."""
+        for blocks in sorted(expr.atoms(Blocks), key=sp.default_sort_key):
+            part = self.unused("part", "_")
+            self.coefficient(part, blocks.args[0], "the share of each parameter")
+            whole = sp.Symbol(self.unused("whole", "_"), real=True)
+            assign = Assign(whole.name, Call(Op.BLOCK_SUM, (Ref(part),)), "all shares together")
+            waits = any(a.name == part for a in self.waiting)
+            (self.waiting if waits else self.scalars).append(assign)
+            expr = expr.xreplace({blocks: whole})
+        return expr
+
+    def _sum(self, total: Total | BlockTotal) -> sp.Expr:
+        per_block = isinstance(total, BlockTotal)
+        inside = total.body.atoms(Component)
+        kept = {self.buffers[s] for s in inside if s in self.buffers}
+        positive = {"positive": True} if total.is_nonnegative else {"real": True}
+        if len(kept) == len(inside) and not kept & self.changed and not self.stages:
+            return self._carried_sum(total.body, per_block, positive)
+        version = sum(self.versions.values())
+        known = self.sums.get((total.body, per_block, version))
+        if known is None:
+            known = self.unused("sum", "_")
+            self.sums[total.body, per_block, version] = known
+            body = self.freeze_element(total.body)
+            over = "the elements of each parameter" if per_block else "all elements"
+            meaning = f"sum over {over} of {total.body}"
+            self.reductions.append(Reduction(known, body, meaning, per_block))
+        return sp.Symbol(known, **positive)
+
+    def _carried_sum(self, body: sp.Expr, per_block: bool, positive: dict[str, bool]) -> sp.Expr:
+        """A sum over what is stored: the sweep of the step before has made it on its way.
+
+        It is kept for each parameter, so that those that take part in this step are summed.
+        """
+        if (body, per_block) not in self.carried:
+            state = self.unused("known_sum", "_")
+            name = state if per_block else self.unused("sum", "_")
+            if not per_block:
+                meaning = f"sum over all elements of {body}, from the step before"
+                expr = Call(Op.BLOCK_SUM, (Ref(state),))
+                self.scalars.append(Assign(name, expr, meaning))
+            self.carried[body, per_block] = (state, name)
+        return sp.Symbol(self.carried[body, per_block][1], **positive)
+
+    # Elements
+
+    def assign(self, target: sp.Symbol, expr: sp.Expr) -> None:
+        self._settle(expr)
+        expr = self._with_settled_sums(expr)
+        name = self.buffers.get(target, target.name)
+        frozen = self.freeze_element(expr)
+        new = self.fresh(name)
+        self.elements.append(Assign(new, frozen))
+        self.current[name] = new
+        self.changed.add(name)
+
+    def _with_settled_sums(self, expr: sp.Expr) -> sp.Expr:
+        """Sums in an element expression are made by a sweep before it."""
+        if not (outer_totals(expr) or expr.has(d, BlockTotal)):
+            return expr
+        before = len(self.reductions)
+        with_sums = self.with_sums(expr)
+        if len(self.reductions) > before or any(
+            r.name in {str(s) for s in with_sums.free_symbols} for r in self.reductions
+        ):
+            self.close()
+        return with_sums
+
+    def _settle(self, expr: sp.Expr) -> None:
+        """Close the sweep if `expr` uses a scalar that waits for its sums."""
+        if {str(s) for s in expr.free_symbols} & {a.name for a in self.waiting}:
+            self.close()
+
+    def iterate(self, iteration: Iteration) -> None:
+        variables = []
+        for variable in iteration.variables:
+            self._settle(variable.expr)
+            name = self.unused(variable.target.name, "_")
+            variables.append(Assign(name, self.freeze_element(variable.expr)))
+            self.current[variable.target.name] = name
+        body, carry = [], []
+        for variable, step in zip(iteration.variables, iteration.body, strict=True):
+            self._settle(step.expr)
+            name = self.unused(step.target.name, "_")
+            body.append(Assign(name, self.freeze_element(step.expr)))
+            carry.append(Store(self.current[variable.target.name], name))
+        self.elements.append(Iterate(tuple(variables), tuple(body), tuple(carry), iteration.rounds))
 
     def close(self) -> None:
         """End the sweep: what it changed is stored, and read again by the next one."""
-        stores = tuple(Store(target, source) for target, source in sorted(self.current.items()))
+        kept = {"w", *self.buffers.values()}
+        stores = tuple(
+            Store(target, source)
+            for target, source in sorted(self.current.items())
+            if target in kept
+        )
         self.stages.append(
             Stage(tuple(self.scalars), tuple(self.elements), stores, tuple(self.reductions))
         )
-        self.scalars, self.elements, self.reductions = [], [], []
-        self.current = {}
+        self.scalars, self.waiting = self.waiting, []
+        self.elements, self.reductions = [], []
+        self.current = {k: v for k, v in self.current.items() if k not in kept}
+        if self.current:
+            raise TargetError("an auxiliary value is needed by two sweeps, which no target keeps")
 
-    def sum_names(self, expr: sp.Expr, used: list[str]) -> dict[sp.Expr, sp.Symbol]:
-        """Reductions of the open sweep for the sums in `expr`."""
-        names: dict[sp.Expr, sp.Symbol] = {}
-        if expr.has(d):
-            # The number of weights that take part is itself a sum over them.
-            if d not in self.counted:
-                self.counted[d] = self.unused("count", "_")
-                meaning = "number of elements that take part"
-                self.reductions.append(Reduction(self.counted[d], ONE, meaning))
-            names[d] = sp.Symbol(self.counted[d], real=True)
-        for total in outer_totals(expr):
-            if outer_totals(total.body):
-                raise TargetError(f"a sum inside a sum has no sweep yet: {total}")
-            version = sum(self.versions.values())
-            known = self.sums.get((total, version))
-            if known is None:
-                known = self.unused("sum", "_")
-                self.sums[total, version] = known
-                body, rewrites = self.freeze_element(total.body)
-                used += rewrites
-                self.reductions.append(
-                    Reduction(known, body, f"sum over all elements of {total.body}")
-                )
-            names[total] = sp.Symbol(known, real=True)
-        return names
+    def finish(self) -> tuple[list[BlockState], list[Store]]:
+        """End the last sweep, which also makes the sums that the next step wants to know."""
+        states, stores = [], []
+        for (body, _), (state, _) in self.carried.items():
+            name = self.unused("next_sum", "_")
+            meaning = f"sum over the elements of each parameter of {body}"
+            self.reductions.append(Reduction(name, self.freeze_element(body), meaning, True))
+            states.append(BlockState(state, f"sum of {body}"))
+            stores.append(Store(state, name))
+        late, self.waiting = self.waiting, []
+        self.current = {k: v for k, v in self.current.items() if k in {"w", *self.buffers.values()}}
+        self.close()
+        self.waiting = late
+        return states, stores
 
 
 def lower(
-    name: str,
-    equations: UpdateEquations,
-    parameters: Sequence[Parameter],
-    step_size: sp.Expr,
+    name: str, equations: UpdateEquations, parameters: Sequence[Parameter]
 ) -> tuple[UpdateRule, tuple[str, ...]]:
     """The rule of `equations`, and the stable rewrites that were used.
 
     Args:
         name: snake_case name of the optimizer.
         parameters: all hyperparameters; those that the rule does not use are left out.
-        step_size: tau in user-facing parameters, for rules that keep time.
     """
-    used: list[str] = []
     taken = {p.name for p in parameters} | {c.symbol.name for c in equations.coefficients}
+    taken |= {s.symbol.name for s in equations.states}
     state = _Lowering(buffers=_buffer_names(equations, taken), taken=taken)
-    for coefficient in equations.coefficients:
-        stable, rewrites = stabilize(coefficient.expr)
-        used += [f"{rewrite} ({coefficient.symbol})" for rewrite in rewrites]
-        state.scalars.append(Assign(coefficient.symbol.name, freeze(stable), coefficient.meaning))
-    epilogue: list[Assign] = []
-    energy: sp.Expr = U
-    for assignment in equations.assignments:
-        if assignment.target == U:
-            sums = state.sum_names(assignment.expr, used)
-            value = assignment.expr.xreplace({**sums, U: energy})
-            energy = value
-            continue
-        expr = assignment.expr
-        if outer_totals(expr) or expr.has(d):
-            sums = state.sum_names(expr, used)
-            expr = _at_vanishing_norm(expr.xreplace(sums), set(sums.values()))
-            if state.elements or state.reductions:
-                state.close()
-        frozen, rewrites = state.freeze_element(expr)
-        used += rewrites
-        target = state.buffers.get(assignment.target, assignment.target.name)
-        new = state.fresh(target)
-        state.elements.append(Assign(new, frozen))
-        state.current[target] = new
-    state.close()
+    for statement in equations.statements:
+        if isinstance(statement, Coefficient):
+            state.coefficient(statement.symbol.name, statement.expr, statement.meaning)
+        elif isinstance(statement, Iteration):
+            state.iterate(statement)
+        else:
+            state.assign(statement.target, statement.expr)
+    block_states, stores = state.finish()
     states: list[ScalarState] = []
-    stores: list[Store] = []
+    epilogue = list(state.waiting)
     if equations.clock is Clock.TIME:
         states.append(ScalarState(TIME_STATE, ZERO, "learning time"))
         now = state.unused("t_new", "")
-        epilogue.append(Assign(now, freeze(sp.Symbol(TIME_STATE) + step_size), "time now"))
+        time = sp.Symbol(TIME_STATE)
+        epilogue.append(Assign(now, freeze(time + equations.time_step), "time now"))
         stores.append(Store(TIME_STATE, now))
-    if energy != U:
-        states.append(ScalarState(ENERGY_STATE, ZERO, "internal energy"))
-        now = state.unused("U_new", "")
-        epilogue.append(Assign(now, freeze(energy), "internal energy after the step"))
-        stores.append(Store(ENERGY_STATE, now))
-    guards = tuple(Guard(freeze(expr), message) for expr, message in equations.domain)
+    for kept in equations.states:
+        new = kept.new
+        if not new.is_Symbol:
+            now = state.unused(f"{kept.symbol.name}_new", "")
+            epilogue.append(Assign(now, freeze(state.stable(new, now)), f"{kept.meaning} now"))
+        else:
+            now = str(new.name)
+        if kept.per_block:
+            block_states.append(BlockState(kept.symbol.name, kept.meaning))
+        else:
+            initial = freeze(kept.initial)
+            states.append(ScalarState(kept.symbol.name, initial, kept.meaning))
+        stores.append(Store(kept.symbol.name, now))
+    guards = tuple(Guard(freeze(elementary(expr)), text) for expr, text in equations.domain)
     symbols = _used_names(state.stages, epilogue, guards)
+    symbols |= {n for s in states for n in references(s.initial)}
+    if L0.name in symbols:
+        states.append(ScalarState(L0.name, Ref(LOSS), "the loss before the first step"))
     rule = UpdateRule(
         name=name,
         parameters=tuple(p for p in parameters if p.name in symbols),
@@ -330,14 +458,15 @@ def lower(
         epilogue=tuple(epilogue),
         state_stores=tuple(stores),
         guards=guards,
+        block_states=tuple(block_states),
     )
-    return rule, tuple(dict.fromkeys(used))
+    return rule, tuple(dict.fromkeys(state.rewrites))
 
 
 _SMALLEST_SQUARE = sp.Rational(1, 10**60)  # its root and reciprocal are normal in float32
 
 
-def _at_vanishing_norm(expr: sp.Expr, sums: set[sp.Symbol]) -> sp.Expr:
+def _at_vanishing_norm(expr: sp.Expr, sums: set[sp.Expr]) -> sp.Expr:
     """X/|X| with the subgradient 0 at X = 0, where the formula is 0/0."""
     return expr.replace(
         lambda e: e.is_Pow and e.base in sums and e.exp.is_negative,

@@ -88,7 +88,8 @@ def scalars(derivation: Derivation) -> tuple[Scalar, ...]:
     """What the rule computes once per step from hyperparameters, n and t."""
     rule = derivation.rule
     known: dict[str, Expr] = {}
-    blocked = {r.name for r in rule.reductions} | {LOSS, "U"}
+    blocked = {r.name for r in rule.reductions} | {LOSS}
+    blocked |= {s.name for s in (*rule.states, *rule.block_states)} - {TIME}
     derived = {str(c.symbol.name): c.expr for c in derivation.update.coefficients}
     symbols = _symbols(derivation)
     found = []

@@ -22,9 +22,16 @@ import sympy as sp
 
 from symplectic_codegen.algebra.symbols import START, Component, G, L, X, w
 from symplectic_codegen.algebra.vector import Total
+from symplectic_codegen.discretization.flows import NOISE
 from symplectic_codegen.discretization.update import STEP_NUMBER
 from symplectic_codegen.driver import Derivation
-from symplectic_codegen.rule.interpreter import EXACT, MPMATH, Elementwise, State, interpret
+from symplectic_codegen.rule.interpreter import (
+    EXACT,
+    MPMATH,
+    Elementwise,
+    initial_state,
+    interpret,
+)
 from symplectic_codegen.validation.evaluation import MP, TIME, name_of, rational, value_of
 from symplectic_codegen.validation.identity import difference, needed_parameters, update_map
 from symplectic_codegen.validation.problem import EIGENVALUES, START_W
@@ -99,7 +106,8 @@ def linear_step(derivation: Derivation) -> LinearStep | None:
     rows = []
     for name in ("X", "w"):
         image = moved[name].xreplace({G: CURVATURE * w})
-        if image.has(Total, L):
+        moving = {L, NOISE, *(s.symbol for s in derivation.update.states)}
+        if image.has(Total) or image.free_symbols & moving:
             return None
         entries = [sp.diff(image, z) for z in (X, w)]
         rest = image - entries[0] * X - entries[1] * w
@@ -235,10 +243,7 @@ def _follow(trajectory: Trajectory, numbers: Elementwise) -> list[tuple[Any, ...
     rule = trajectory.rule
     used = needed_parameters(rule, trajectory.point)
     weights = numbers.vector(START_W)
-    zeros = numbers.vector([0] * len(START_W))
-    state = State(
-        {b.name: zeros for b in rule.buffers}, {s.name: numbers.scalar(0) for s in rule.states}
-    )
+    state = initial_state(rule, used, len(START_W), numbers)
     curvature = numbers.vector(EIGENVALUES)
     rows = []
     for _ in range(trajectory.steps):

@@ -13,17 +13,20 @@ from typing import Any
 import mpmath
 import sympy as sp
 
+from symplectic_codegen.algebra.functions import Cycle, elementary
 from symplectic_codegen.algebra.memory import Memory
-from symplectic_codegen.algebra.symbols import START, X
-from symplectic_codegen.algebra.vector import Total
+from symplectic_codegen.algebra.symbols import START, Component, X
+from symplectic_codegen.algebra.vector import Blocks, BlockTotal, Total
+from symplectic_codegen.discretization.flows import NOISE
 from symplectic_codegen.discretization.update import UpdateEquations
 from symplectic_codegen.driver import Derivation
 from symplectic_codegen.rule.interpreter import MPMATH
+from symplectic_codegen.rule.noise import uniforms
 
 Value = Any  # a number of an mpmath context, or a tuple of them
 Context = Any  # mpmath has no types
 Environment = Mapping[str, Value]
-State = dict[str, Value]  # "w", "X": tuples; "t", "U": numbers
+State = dict[str, Value]  # "w", "X", ...: tuples; "t", "U", "beta", "L0", ...: numbers
 
 # The interpreter's own context: numbers of two contexts must not meet.
 MP: Context = MPMATH.scalar(Fraction(0)).context
@@ -72,15 +75,23 @@ def value_of(expr: sp.Expr, env: Environment, mp: Context, size: int = 1) -> Val
             return mp.e
         if e is sp.pi:
             return mp.pi
-        if isinstance(e, Total):
+        if isinstance(e, Total | BlockTotal):
+            # One parameter array: the block is all there is.
             body = visit(e.body)
             return mp.fsum(body) if isinstance(body, tuple) else body * size
+        if isinstance(e, Blocks):
+            return visit(e.args[0])
+        if isinstance(e, Cycle):
+            return visit(e.args[1 + int(visit(e.args[0])) % (len(e.args) - 1)])
+        if e.is_Pow and isinstance(e.base, Total | BlockTotal) and e.exp.is_negative:
+            # X/|X| is 0 at X = 0, by the subgradient rule.
+            return max(visit(e.base), mp.mpf(10) ** -60) ** visit(e.exp)
         function = _FUNCTIONS.get(e.func)
         if function is None:
             raise ValueError(f"no numerical meaning for {e.func.__name__}")
         return _elementwise(lambda *args: function(mp, *args), [visit(a) for a in e.args])
 
-    return visit(expr)
+    return visit(elementary(expr))
 
 
 def _elementwise(function: Callable[..., Value], args: list[Value]) -> Value:
@@ -139,7 +150,6 @@ def symbolic_step(
     parameters: Environment,
     state: State,
     number: int,
-    step_size: Value,
     G: Value,
     loss: Value,
     mp: Context = MP,
@@ -157,15 +167,44 @@ def symbolic_step(
         "d": mp.mpf(size),
         "G": G,
         "L": loss,
+        "L0": loss if number == 1 else state["L0"],
+        NOISE.name: noise_of(number, size, mp),
     }
     env |= {name_of(field): state[name] for field, name in fields.items()}
+    elapsed = value_of(update.time_step, env, mp)
     for assignment in update.inlined():
         value = value_of(assignment.expr, env, mp, size)
-        is_vector = isinstance(env[assignment.target.name], tuple)
+        is_vector = isinstance(assignment.target, Component)
         if is_vector and not isinstance(value, tuple):
             value = (value,) * size
-        env[assignment.target.name] = value
+        env[name_of(assignment.target)] = value
     new = {name: env[name] for name in state}
     new |= {name: env[name_of(field)] for field, name in fields.items()}
-    new[TIME] = state[TIME] + step_size
+    new[TIME] = state[TIME] + elapsed
     return new
+
+
+def start_state(
+    update: UpdateEquations,
+    fields: Mapping[sp.Symbol, str],
+    parameters: Environment,
+    w: Value,
+    mp: Context = MP,
+) -> State:
+    """The state before the first step, with the weights `w`."""
+    zero = mp.mpf(0)
+    zeros = (zero,) * len(w)
+    state: State = {"w": w, "X": zeros, "U": zero, TIME: zero, "L0": zero}
+    state |= dict.fromkeys(fields.values(), zeros)
+    for kept in update.states:
+        state[name_of(kept.symbol)] = value_of(kept.initial, parameters, mp)
+    return state
+
+
+def noise_of(step: int, size: int, mp: Context = MP) -> Value:
+    """The random numbers of a step with the seed 0, as every target must make them."""
+    pairs = [uniforms(0, step, element) for element in range(size)]
+    return tuple(
+        mp.sqrt(-2 * mp.log(rational(u, mp))) * mp.cos(2 * mp.pi * rational(v, mp))
+        for u, v in pairs
+    )

@@ -11,9 +11,11 @@ from fractions import Fraction
 
 import sympy as sp
 
+from symplectic_codegen.algebra.functions import Cycle, elementary
 from symplectic_codegen.algebra.proof import reproducible_value
-from symplectic_codegen.algebra.symbols import START, G, L, U, X, tau, w
-from symplectic_codegen.algebra.vector import Total
+from symplectic_codegen.algebra.symbols import L0, START, G, L, U, X, beta, tau, w
+from symplectic_codegen.algebra.vector import Blocks, BlockTotal, Total
+from symplectic_codegen.discretization.flows import NOISE
 from symplectic_codegen.discretization.update import STEP_NUMBER
 from symplectic_codegen.driver import Derivation
 from symplectic_codegen.rule.expression import Expr, Number, Op, Ref
@@ -26,6 +28,7 @@ from symplectic_codegen.validation.evaluation import (
     Value,
     field_names,
     name_of,
+    noise_of,
     rational,
     symbolic_step,
     value_of,
@@ -65,6 +68,8 @@ _SYMPY: Mapping[Op, Callable[..., sp.Expr]] = {
     Op.ERF: sp.erf,
     Op.MIN: sp.Min,
     Op.MAX: sp.Max,
+    Op.CYCLE: Cycle,
+    Op.BLOCK_SUM: lambda x: x,  # one parameter array stands for all
 }
 
 
@@ -87,6 +92,7 @@ def rule_map(derivation: Derivation) -> dict[str, sp.Expr]:
     """What one step of the final rule makes of w, the buffers and the scalar states."""
     rule = derivation.rule
     values = _inputs(derivation)
+    values |= {s.name: _carried(rule, s.name, values) for s in rule.block_states}
     for stage in rule.stages:
         for scalar in stage.scalars:
             values[scalar.name] = thaw(scalar.expr, values)
@@ -99,10 +105,23 @@ def rule_map(derivation: Derivation) -> dict[str, sp.Expr]:
             values[store.target] = local[store.source]
     for assignment in rule.epilogue:
         values[assignment.name] = thaw(assignment.expr, values)
-    for store in rule.state_stores:
-        values[store.target] = values[store.source]
+    after = {store.target: values[store.source] for store in rule.state_stores}
     kept = ["w", *(b.name for b in rule.buffers), *(s.name for s in rule.states)]
-    return {name: values[name] for name in kept}
+    return {name: after.get(name, values[name]) for name in kept}
+
+
+def _carried(rule: UpdateRule, name: str, values: Mapping[str, sp.Expr]) -> sp.Expr:
+    """What a state per block was made of in the step before: the same sum, of what is stored now.
+
+    Only that makes the rule the function that was derived, so it is what has to be shown.
+    """
+    (source,) = (store.source for store in rule.state_stores if store.target == name)
+    last = rule.stages[-1]
+    sums = {r.name: r.expr for r in last.reductions}
+    if source not in sums:
+        return values.get(name, sp.Symbol(name, real=True))
+    stored = {store.source: values[store.target] for store in last.stores}
+    return Total(thaw(sums[source], {**values, **stored}))
 
 
 def _assign(element: Element, values: dict[str, sp.Expr]) -> None:
@@ -121,13 +140,20 @@ def _assign(element: Element, values: dict[str, sp.Expr]) -> None:
 def update_map(derivation: Derivation) -> dict[str, sp.Expr]:
     """What one step of the derived update equations makes of w, X, U and t."""
     fields = field_names(derivation)
+    update = derivation.update
     current: dict[sp.Symbol, sp.Expr] = {w: w, X: X, U: U, **{f: f for f in fields}}
-    for assignment in derivation.update.inlined():
-        current[assignment.target] = assignment.expr.xreplace(current)
-    inputs = _inputs(derivation)
-    after = inputs[TIME] + derivation.parameters.apply(tau)
-    found = {"w": current[w], "X": current[X], "U": current[U], TIME: after}
+    for assignment in update.inlined():
+        current[assignment.target] = one_block(assignment.expr.xreplace(current))
+    after = _inputs(derivation)[TIME] + update.time_step
+    found = {"w": current[w], "X": current[X], TIME: after, L0.name: L0}
+    found |= {name_of(s.symbol): current[s.symbol] for s in update.states}
     return found | {name: current[f] for f, name in fields.items()}
+
+
+def one_block(expr: sp.Expr) -> sp.Expr:
+    """`expr` where one parameter array is all there is."""
+    expr = expr.replace(lambda e: isinstance(e, BlockTotal), lambda e: Total(e.body))
+    return expr.replace(lambda e: isinstance(e, Blocks), lambda e: e.args[0])
 
 
 def _inputs(derivation: Derivation) -> dict[str, sp.Expr]:
@@ -135,7 +161,8 @@ def _inputs(derivation: Derivation) -> dict[str, sp.Expr]:
     spec = derivation.spec
     values: dict[str, sp.Expr] = {p.name: p.symbol for p in spec.hyperparameters}
     values |= {r.name: sp.Symbol(r.name, positive=True) for r in spec.reparametrization}
-    for symbol in (w, X, G, L, U, STEP_NUMBER, START):
+    states = [s.symbol for s in derivation.update.states]
+    for symbol in (w, X, G, L, L0, U, STEP_NUMBER, START, NOISE, *states):
         values[name_of(symbol)] = symbol
     return values | {name: field for field, name in field_names(derivation).items()}
 
@@ -149,7 +176,7 @@ def check_identity(derivation: Derivation) -> Rung:
     inputs = _inputs(derivation)
     guards = derivation.rule.guards
     if len(guards) != len(domain) or not all(
-        _is_zero(thaw(guard.expr, inputs) - expr)
+        _is_zero(thaw(guard.expr, inputs) - elementary(expr))
         for guard, (expr, _) in zip(guards, domain, strict=True)
     ):
         return judged(name, False, "the guards of the rule are not the domain of the update")
@@ -189,13 +216,19 @@ def _difference_at(derivation: Derivation, number: int) -> Value | None:
     loss, energy = some("L"), some("U")
     parameters = {k: rational(v, MP) for k, v in point.items()}
     step_size = value_of(derivation.parameters.apply(tau), parameters, MP)
-    env = {**parameters, "n": MP.mpf(step), TIME: (step - 1) * step_size}
+    fields = field_names(derivation)
+    # Scalar states anywhere; what is called beta is positive.
+    kept = {name_of(s.symbol): some(s.symbol.name) for s in derivation.update.states}
+    kept |= {name: value + 1 for name, value in kept.items() if name == beta.name}
+    kept |= {"U": energy, "L0": fraction(reproducible_value("L0", number))}
+    scalars = {name: rational(value, MP) for name, value in kept.items()}
+    env = {**parameters, **scalars, "L": rational(loss, MP), "n": MP.mpf(step)}
+    env[TIME] = (step - 1) * step_size
     if not in_domain(derivation, env):
         step = 1
         if not in_domain(derivation, {**env, "n": MP.mpf(1), TIME: MP.mpf(0)}):
             return None
     time = (step - 1) * step_size
-    fields = field_names(derivation)
     # Memory fields of squares are not negative.
     vectors |= {
         name: tuple(some(f"{name}{i}") ** 2 for i in range(DIMENSION)) for name in fields.values()
@@ -207,21 +240,26 @@ def _difference_at(derivation: Derivation, number: int) -> Value | None:
         parameters,
         {
             **{name: exact[name] for name in ("w", "X", *fields.values())},
-            "U": rational(energy, MP),
+            **scalars,
             TIME: time,
         },
         step,
-        step_size,
         exact["G"],
         rational(loss, MP),
     )
     state = State(
         {b.name: exact[b.name] for b in rule.buffers},
-        {s.name: time if s.name == TIME else rational(energy, MP) for s in rule.states},
+        {s.name: time if s.name == TIME else scalars[s.name] for s in rule.states},
         step - 1,
+        {
+            s.name: (value_of(total, {**env, **exact}, MP, DIMENSION),)
+            for s in rule.block_states
+            for total in (_carried(rule, s.name, _inputs(derivation)),)
+        },
     )
     used = needed_parameters(rule, point)
-    new, weights = interpret(rule, used, state, exact["w"], exact["G"], loss, MPMATH)
+    noise = noise_of(step, DIMENSION)
+    new, weights = interpret(rule, used, state, exact["w"], exact["G"], loss, MPMATH, noise)
     found = {"w": weights, **new.buffers, **new.scalars}
     return difference(found, expected)
 

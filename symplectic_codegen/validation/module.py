@@ -17,15 +17,22 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from symplectic_codegen.algebra.symbols import beta
 from symplectic_codegen.generation import class_name, import_source
 from symplectic_codegen.rule.interpreter import Bounded, interpret
 from symplectic_codegen.rule.interpreter import State as RuleState
-from symplectic_codegen.rule.rule import UpdateRule
-from symplectic_codegen.validation.evaluation import MP, State
+from symplectic_codegen.rule.rule import BlockState, UpdateRule
+from symplectic_codegen.validation.evaluation import MP, TIME, State
 from symplectic_codegen.validation.identity import in_domain, needed_parameters
 from symplectic_codegen.validation.problem import DIMENSION, START_W
 from symplectic_codegen.validation.report import Rung, judged
-from symplectic_codegen.validation.trajectory import Trajectory, Worst, bounds_of
+from symplectic_codegen.validation.trajectory import (
+    Trajectory,
+    Worst,
+    bounded_noise,
+    bounds_of,
+    carried_sums,
+)
 
 T = TypeVar("T")
 Array = npt.NDArray[Any]
@@ -92,6 +99,10 @@ class Run:
     params: list[Array]
     optimizer: Any
 
+    @property
+    def blocks(self) -> tuple[BlockState, ...]:
+        return self.rule.block_states
+
     def step(self, grads: Sequence[Array | None], loss: float) -> None:
         more = {"loss": loss} if self.rule.needs_loss else {}
         foreign("step", lambda: self.optimizer.step(list(grads), **more))
@@ -108,6 +119,7 @@ class Run:
                     b.name: [np.array(a) for a in state["buffers"][b.name]]
                     for b in self.rule.buffers
                 },
+                "blocks": {s.name: np.array(state["blocks"][s.name]) for s in self.blocks},
             }
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise ForeignError(f"state_dict is not as documented: {error!r}") from error
@@ -164,7 +176,7 @@ def _follow(subject: Subject, trajectory: Trajectory, dtype: str) -> tuple[Worst
 def _exact_state(w: Array, saved: Mapping[str, Any]) -> State:
     """The state of the module as exact numbers."""
     zero = MP.mpf(0)
-    state: State = {"X": (zero,) * w.size, "U": zero, "t": zero}
+    state: State = {"X": (zero,) * w.size, "U": zero, "t": zero, "L0": zero}
     state["w"] = tuple(MP.mpf(float(x)) for x in w)
     for name, (array, *_) in saved["buffers"].items():
         state[name] = tuple(MP.mpf(float(x)) for x in array)
@@ -191,7 +203,9 @@ def _bound(
     numbers: Any,
 ) -> npt.NDArray[np.float64]:
     buffers = {name: arrays[0] for name, arrays in saved["buffers"].items()}
-    new, moved = _bounded_step(rule, used, w, buffers, saved["scalars"], number, G, loss, numbers)
+    noise = bounded_noise(number, w.size, str(w.dtype))
+    before = Before(buffers, saved["scalars"], number - 1, (w.size,))
+    new, moved = _bounded_step(rule, used, w, before, G, loss, numbers, noise)
     return np.concatenate(
         [
             moved.error,
@@ -201,16 +215,25 @@ def _bound(
     )
 
 
+@dataclass(frozen=True)
+class Before:
+    """What a module had saved before a step; the arrays of all parameters that take part in one."""
+
+    buffers: Mapping[str, Array]
+    scalars: Mapping[str, float]
+    steps: int
+    sizes: tuple[int, ...]
+
+
 def _bounded_step(
     rule: UpdateRule,
     used: Mapping[str, Any],
     w: Array,
-    buffers: Mapping[str, Array],
-    scalars: Mapping[str, float],
-    number: int,
+    before: Before,
     G: Array,
     loss: float,
     numbers: Any,
+    noise: Bounded,
 ) -> tuple[RuleState, Bounded]:
     """One step in double precision, with a bound for what the module may make of it."""
 
@@ -218,13 +241,14 @@ def _bounded_step(
         array = np.asarray(value, np.float64)[()]
         return Bounded(array, np.zeros_like(array))
 
+    buffers = {name: exactly(array) for name, array in before.buffers.items()}
     state = RuleState(
-        {name: exactly(array) for name, array in buffers.items()},
-        {name: exactly(value) for name, value in scalars.items()},
-        number - 1,
+        buffers,
+        {name: exactly(value) for name, value in before.scalars.items()},
+        before.steps,
+        carried_sums(rule, buffers, before.sizes, numbers),
     )
-    new, moved = interpret(rule, used, state, exactly(w), exactly(G), loss, numbers)
-    return new, moved
+    return interpret(rule, used, state, exactly(w), exactly(G), loss, numbers, noise, before.sizes)
 
 
 def check_shapes(subject: Subject, trajectory: Trajectory, dtype: str) -> Rung:
@@ -286,16 +310,24 @@ def _compare_step(
     def joined(arrays: Sequence[Array]) -> Array:
         return np.concatenate([np.ravel(arrays[i]) for i in active])
 
+    sizes = [w.size for w in old]
+    whole = bounded_noise(number, sum(sizes), dtype)
+    places = np.concatenate([np.full(size, i) for i, size in enumerate(sizes)])
+    taking_part = np.isin(places, active)
     new, moved = _bounded_step(
         rule,
         used,
         joined(old),
-        {b.name: joined(before["buffers"][b.name]) for b in rule.buffers},
-        before["scalars"],
-        number,
+        Before(
+            {b.name: joined(before["buffers"][b.name]) for b in rule.buffers},
+            before["scalars"],
+            number - 1,
+            tuple(sizes[i] for i in active),
+        ),
         np.concatenate([np.ravel(G) for G in grads if G is not None]),
         loss,
         bounds_of(dtype),
+        Bounded(whole.value[taking_part], whole.error[taking_part]),
     )
     run.step(grads, loss)
     after = run.saved()
@@ -383,10 +415,15 @@ def _other(subject: Subject, name: str, value: float) -> float:
 
 def _equal_states(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
     plain = all(a[key] == b[key] for key in ("hyperparameters", "step", "scalars"))
-    return plain and all(
-        len(arrays) == len(b["buffers"][name])
-        and all(_same(x, y) for x, y in zip(arrays, b["buffers"][name], strict=True))
-        for name, arrays in a["buffers"].items()
+    blocks = all(_same(values, b["blocks"][name]) for name, values in a["blocks"].items())
+    return (
+        plain
+        and blocks
+        and all(
+            len(arrays) == len(b["buffers"][name])
+            and all(_same(x, y) for x, y in zip(arrays, b["buffers"][name], strict=True))
+            for name, arrays in a["buffers"].items()
+        )
     )
 
 
@@ -396,17 +433,17 @@ def check_guards(subject: Subject, trajectory: Trajectory, dtype: str) -> Rung:
     rule = subject.rule
     if not rule.guards:
         return Rung(name, "not applicable", "β(t) exists for all times: the rule has no guard")
-    step = _first_outside(trajectory)
-    if step is None:
+    outside = _outside(rule, trajectory)
+    if outside is None:
         return Rung(name, "not applicable", "β(t) exists for the first 2**40 steps at this point")
+    step, scalars = outside
     used = needed_parameters(rule, trajectory.point)
     w = np.array([float(x) for x in START_W], dtype)
     try:
         run = subject.make([w], {k: float(v) for k, v in used.items()})
         state = foreign("state_dict", lambda: run.optimizer.state_dict())
         state["step"] = step - 1
-        if "t" in state["scalars"]:
-            state["scalars"]["t"] = float((step - 1) * trajectory.step_size)
+        state["scalars"] |= scalars
         run.restore(state)
         before, old = run.saved(), w.copy()
         try:
@@ -423,15 +460,19 @@ def check_guards(subject: Subject, trajectory: Trajectory, dtype: str) -> Rung:
     return judged(name, unchanged, f"step {step} is refused with ValueError; {detail}")
 
 
-def _first_outside(trajectory: Trajectory) -> int | None:
-    """A step well outside the domain, if the powers of two find one."""
+def _outside(rule: UpdateRule, trajectory: Trajectory) -> tuple[int, dict[str, float]] | None:
+    """The number and the scalar states of a step that lies outside the domain.
+
+    A thermal parameter that is state is made negative; of others a power of two is looked for.
+    """
+    names = {s.name for s in rule.states}
+    if beta.name in names:
+        return 1, {beta.name: -1.0}
     for exponent in range(41):
         step = 2**exponent
-        env = {
-            **trajectory.parameters,
-            "n": MP.mpf(step),
-            "t": (step - 1) * trajectory.step_size,
-        }
+        time = (step - 1) * trajectory.step_size
+        env = {**trajectory.parameters, **trajectory.states[0], "n": MP.mpf(step), TIME: time}
+        env["L"] = MP.mpf(1) / 2
         if not in_domain(trajectory.derivation, env):
-            return step
+            return step, {TIME: float(time)} if TIME in names else {}
     return None

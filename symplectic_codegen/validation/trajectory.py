@@ -13,7 +13,7 @@ component by component. A factor 1.1 covers the second order.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -29,10 +29,13 @@ from symplectic_codegen.rule.interpreter import (
     FLOAT64,
     Bounded,
     RoundingBounds,
+    evaluate,
+    initial_state,
     interpret,
     rounding_bounds,
 )
 from symplectic_codegen.rule.interpreter import State as RuleState
+from symplectic_codegen.rule.noise import standard_normal
 from symplectic_codegen.rule.rule import UpdateRule
 from symplectic_codegen.validation.evaluation import (
     MP,
@@ -41,6 +44,7 @@ from symplectic_codegen.validation.evaluation import (
     Value,
     field_names,
     rational,
+    start_state,
     symbolic_step,
     value_of,
 )
@@ -109,7 +113,6 @@ class Trajectory:
             self.parameters,
             state,
             number,
-            self.step_size,
             G,
             loss,
         )
@@ -182,11 +185,12 @@ class Trajectory:
             new, moved = interpret(
                 rule,
                 used,
-                bounded_state(rule, before, number - 1),
+                bounded_state(rule, before, number - 1, numbers),
                 Bounded(w, np.zeros_like(w)),
                 Bounded(G, np.abs(G) * unit + float(np.finfo(dtype).smallest_subnormal)),
                 Bounded(np.float64(loss), np.float64(abs(loss) * 2.0**-53)),
                 numbers,
+                bounded_noise(number, w.size, dtype),
             )
             own = np.concatenate(
                 [
@@ -203,18 +207,41 @@ class Trajectory:
         return tuple(result)
 
 
-def bounded_state(rule: UpdateRule, state: State, steps: int) -> RuleState:
-    """A state with double precision values and no error of its own."""
+def bounded_state(rule: UpdateRule, state: State, steps: int, numbers: RoundingBounds) -> RuleState:
+    """A state with double precision values; only sums that are carried along have an error."""
 
     def exactly(value: Value) -> Bounded:
         number = np.array(value, np.float64) if isinstance(value, tuple) else np.float64(value)
         return Bounded(number, np.zeros_like(number))
 
-    return RuleState(
-        {b.name: exactly(state[b.name]) for b in rule.buffers},
-        {s.name: exactly(state[s.name]) for s in rule.states},
-        steps,
-    )
+    buffers = {b.name: exactly(state[b.name]) for b in rule.buffers}
+    scalars = {s.name: exactly(state[s.name]) for s in rule.states}
+    return RuleState(buffers, scalars, steps, carried_sums(rule, buffers, (DIMENSION,), numbers))
+
+
+def carried_sums(
+    rule: UpdateRule,
+    buffers: Mapping[str, Bounded],
+    blocks: Sequence[int],
+    numbers: RoundingBounds,
+) -> dict[str, Bounded]:
+    """The states per block that are sums over what is stored, as the step before has made them."""
+    sources = {store.target: store.source for store in rule.state_stores}
+    last = rule.stages[-1]
+    sums = {r.name: r.expr for r in last.reductions}
+    stored = {s.source: buffers[s.target] for s in last.stores if s.target in buffers}
+    found = {}
+    for block in rule.block_states:
+        expr = sums[sources[block.name]]
+        values = evaluate(expr, {**buffers, **stored}, numbers.element())
+        found[block.name] = numbers.block_totals(values, blocks)
+    return found
+
+
+def bounded_noise(step: int, size: int, dtype: str) -> Bounded:
+    """The random numbers of a step, with what rounding and library functions may do to them."""
+    exact = np.array(standard_normal(0, step, range(size)))
+    return Bounded(exact, np.abs(exact) * np.finfo(dtype).eps / 2 + 64 * 2.0**-53)
 
 
 def make_trajectory(derivation: Derivation, loss: Loss, number: int) -> Trajectory:
@@ -240,18 +267,15 @@ def make_trajectory(derivation: Derivation, loss: Loss, number: int) -> Trajecto
 
 
 def _run(derivation: Derivation, loss: Loss, point: Mapping[str, Fraction]) -> Trajectory:
-    zero = MP.mpf(0)
-    start: State = {
-        "w": tuple(rational(x, MP) for x in START_W),
-        "X": (zero,) * DIMENSION,
-        "U": zero,
-        TIME: zero,
-        **dict.fromkeys(field_names(derivation).values(), (zero,) * DIMENSION),
-    }
+    weights = tuple(rational(x, MP) for x in START_W)
+    parameters = {name: rational(value, MP) for name, value in point.items()}
+    start = start_state(derivation.update, field_names(derivation), parameters, weights)
     empty = Trajectory(derivation, loss, point, (start,))
     states = [start]
     for number in range(1, STEPS + 1):
-        env = {**empty.parameters, "n": MP.mpf(number), TIME: states[-1][TIME]}
+        value = loss.value(states[-1]["w"], MP)
+        env = {**parameters, **states[-1], "n": MP.mpf(number), "L": value}
+        env |= {"L0": value} if number == 1 else {}
         try:
             if not in_domain(derivation, env):
                 break
@@ -273,7 +297,6 @@ def check_forms(trajectory: Trajectory) -> Rung:
     name = f"50-digit trajectory on {trajectory.loss.name}"
     physical, shifted = _physical_point(trajectory)
     derivation = trajectory.derivation
-    step_size = physical["tau"]
     state = trajectory.states[0]
     worst = MP.mpf(0)
     for number in range(1, trajectory.steps + 1):
@@ -283,7 +306,6 @@ def check_forms(trajectory: Trajectory) -> Rung:
             physical,
             state,
             number,
-            step_size,
             trajectory.loss.gradient(state["w"], MP),
             trajectory.loss.value(state["w"], MP),
         )
@@ -302,6 +324,10 @@ def check_domain(trajectory: Trajectory) -> Rung:
     """Where β(t) is no positive number, the update says so: its domain leaves nothing out."""
     name = "domain of β(t)"
     derivation = trajectory.derivation
+    if derivation.temperature.propagator is None:
+        return Rung(name, "not applicable", f"β is state: {derivation.temperature.reason}")
+    if derivation.spec.cooling != "exact":
+        return Rung(name, "not applicable", f"β follows the {derivation.spec.cooling} cooling map")
     physical, _ = _physical_point(trajectory)
     initial = sp.S.Zero if physical.get("beta0") == 0 else beta0
     profile = derivation.temperature.profile(initial)
@@ -359,16 +385,14 @@ def check_interpreter(trajectory: Trajectory) -> Rung:
     rule = trajectory.rule
     used = needed_parameters(rule, trajectory.point)
     w: Any = np.array([float(x) for x in START_W])
-    state = RuleState(
-        {b.name: np.zeros(DIMENSION) for b in rule.buffers},
-        {s.name: np.float64(0) for s in rule.states},
-    )
+    state = initial_state(rule, used, DIMENSION)
     worst = Worst()
     for number in range(1, trajectory.steps + 1):
         exact = tuple(MP.mpf(float(x)) for x in w)
         G = np.array(trajectory.loss.gradient(exact, MP), np.float64)
         loss = float(trajectory.loss.value(exact, MP))
-        state, w = interpret(rule, used, state, w, G, loss, FLOAT64)
+        noise = standard_normal(0, number, range(DIMENSION))
+        state, w = interpret(rule, used, state, w, G, loss, FLOAT64, noise)
         found = {"w": w, **state.buffers, **state.scalars}
         row = np.concatenate([np.atleast_1d(found[name]) for name in trajectory.names])
         expected = trajectory.flat(trajectory.states[number])
