@@ -76,6 +76,7 @@ THERMAL = (
 )
 
 VALUES: Mapping[str, float] = {
+    "U0": 0.0,
     "gamma": 0.7,
     "s": 1.3,
     "lam": 0.6,

@@ -42,10 +42,10 @@ def test_derive_as_text_latex_and_json() -> None:
 
 
 def test_derive_says_why_there_is_no_rule() -> None:
-    result = run("derive", "beta*dot(X, X)/2 + beta*U*L")
+    result = run("derive", "beta*dot(X, X)/2*L")
     assert result.exit_code == 0
     assert "No update rule" in result.output
-    assert "couples the weights w and the energy U" in result.output
+    assert "it couples the loss with the momenta X" in result.output
 
 
 BAD = [
@@ -70,8 +70,24 @@ def test_bad_hamiltonians(text: str, message: str, caret: str, tmp_path: Path) -
 PLAIN = "dot(X, X)/2 + L"
 REFUSED = [
     (["--integrator", "foo"], "unknown integrator 'foo'"),
-    (["--integrator", "A/2 B/2 A/2 B/2"], "would need 2 gradients"),
+    (["--integrator", "A/2 B/2 K/2 C/2 B/2"], "used in different ways"),
     (["--integrator", "B A B"], "add up to 2"),
+    (["--integrator", "B/2 A B/3"], "not to 1"),
+    (["--integrator", "A (B)"], "no piece of a composition"),
+    (["--integrator", "A B(1/(1 - alpha)"], "'(' is never closed"),
+    (["--integrator", "[B] A [A K"], "']' is missing"),
+    (["--integrator", "[B] B A"], "nothing else can be read out"),
+    (["--integrator", "A B(beta)"], "beta cannot be in a part"),
+    (["--cooling", "euler"], "must be one of exact, implicit"),
+    (["--cooling", "implicit"], "write K and C in the place of A"),
+    (["--norms", "layer"], "must be one of global, block"),
+    (["--friction", "D"], "a friction is a vector"),
+    (["--friction", "D*G"], "G cannot be used in a friction"),
+    (["--noise", "L"], "L cannot be used in a noise"),
+    (["--noise", "s", "--integrator", "A B"], "no piece N or O"),
+    (["--time-step", "X"], "X cannot be used in a time step"),
+    (["--energy", "L"], "L cannot be used in an energy"),
+    (["--energy", "1", "--integrator", "A B"], "no piece P"),
     (["--reparam", "lr = tau*exp(tau) + tau**3"], "cannot be solved"),
     (["--reparam", "lr"], "NAME = EXPR"),
     (["--set", "foo=1"], "there is no 'foo'"),

@@ -21,6 +21,7 @@ from symplectic_codegen.algebra.memory import Memory, ScalarMemory
 from symplectic_codegen.algebra.notation import to_ascii, to_latex, to_unicode
 from symplectic_codegen.algebra.proof import vanishes
 from symplectic_codegen.algebra.symbols import (
+    L0,
     START,
     U0,
     Component,
@@ -45,6 +46,7 @@ from symplectic_codegen.mechanics.temperature import Temperature
 STEP_NUMBER = sp.Symbol("n", positive=True, integer=True)  # 1 in the first step
 X_AHEAD = Component("X_ahead")  # momenta that are read and not kept
 W_NEXT, X_NEXT = Component("w_next"), Component("X_next")  # the middle after one more round
+_VALUES = (L, L0, U, beta)  # scalars that have a name of their own in a rule
 _NOT_POSITIVE = "the thermal parameter beta is not positive"
 
 
@@ -265,7 +267,7 @@ class _Namer:
 
     def name(self, base: str, expr: sp.Expr, meaning: str) -> tuple[sp.Expr, Coefficient | None]:
         """What stands for `expr`, and the coefficient that this makes necessary."""
-        if expr.is_number or expr.is_Symbol:
+        if expr.is_number or expr in _VALUES or expr in {c.symbol for c in self.known}:
             return expr, None
         for coefficient in self.known:
             if coefficient.expr == expr:
@@ -614,7 +616,7 @@ class _Builder:
         """`expr` with its largest scalar subexpressions named."""
         if expr in values:
             return values[expr]
-        if expr.is_number or expr.is_Symbol:
+        if expr.is_number or isinstance(expr, Component) or expr == d:
             return expr
         if _is_known(expr):
             return self.name("scale", expr, "scalar of the step")

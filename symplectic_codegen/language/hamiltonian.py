@@ -113,8 +113,8 @@ def parse_coupling(text: str, symbols: Mapping[str, sp.Symbol] = NO_SYMBOLS) -> 
 def parse_friction(text: str, symbols: Mapping[str, sp.Symbol] = NO_SYMBOLS) -> sp.Expr:
     """A vector expression: what friction takes from the momenta per unit of time.
 
-    >>> parse_friction("D*X/sqrt(1 + X**2)")
-    D*X/sqrt(X**2 + 1)
+    >>> parse_friction("mu*X/sqrt(1 + X**2)")
+    X*mu/sqrt(X**2 + 1)
 
     Raises:
         HamiltonianSyntaxError: with the place; also for a scalar.

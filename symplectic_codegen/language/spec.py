@@ -92,7 +92,7 @@ class Spec:
 
     >>> spec = Spec.from_expression("dot(X, X)/2 + L + gamma*U", sets={"gamma": "0.1"})
     >>> [(p.name, p.default) for p in spec.hyperparameters]
-    [('tau', None), ('h', 1), ('k', 1), ('c', 1), ('beta0', 1), ('gamma', 1/10)]
+    [('tau', None), ('h', 1), ('k', 1), ('c', 1), ('beta0', 1), ('U0', 0), ('gamma', 1/10)]
 
     Attributes:
         hyperparameters: all of them: the standard ones, then in the order of the texts.
@@ -233,7 +233,7 @@ class Spec:
     def expression(self, key: str) -> sp.Expr | None:
         """The meaning of one of `EXPRESSIONS`, if it is given.
 
-        >>> Spec.from_expression("dot(X, X)/2 + L", noise="2*T").expression("noise")
+        >>> Spec.from_expression("dot(X, X)/2 + L", more={"noise": "2*T"}).expression("noise")
         2*T
         """
         text = getattr(self, key)

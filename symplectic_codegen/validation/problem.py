@@ -64,7 +64,7 @@ def hyperparameters(derivation: Derivation, number: int, shrink: int = 0) -> dic
 
     >>> from symplectic_codegen.driver import derive
     >>> sorted(hyperparameters(derive("dot(X, X)/2 + L"), 0))
-    ['beta0', 'c', 'h', 'k', 'tau']
+    ['U0', 'beta0', 'c', 'h', 'k', 'tau']
     """
     spec = derivation.spec
     eliminated = derivation.parameters.physical

@@ -261,11 +261,11 @@ def test_the_reversed_composition_is_symplectic_too_and_told_apart() -> None:
 @pytest.mark.parametrize(
     ("H", "words"),
     [
-        (beta * norm + beta * L + gamma * beta * Total(X**2 * w), "couples the weights"),
-        (beta * norm + U * L, "couples the weights w and the energy U"),
+        (beta * norm + beta * L * norm, "couples the loss with the momenta"),
+        (beta * norm + U**2 * L, "couples the weights w with U"),
         (beta * norm + Total(G**2), "Hessian"),
         (beta * L + COOLING, "no kinetic term"),
-        (beta * norm + beta * L + U**2, "feedback"),
+        (beta * norm + beta * L + U**2 * beta**2, "no flow in closed form"),
     ],
 )
 def test_what_does_not_split_is_refused_with_its_reason(H: sp.Expr, words: str) -> None:

@@ -12,10 +12,10 @@ from symplectic_codegen.language.hamiltonian import Hamiltonian
 
 
 def refused(text: str) -> HamiltonianSyntaxError:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(HamiltonianSyntaxError) as caught:
         Hamiltonian.parse(text)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     return caught.value
 
 

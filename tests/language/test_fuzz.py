@@ -29,12 +29,12 @@ TEXTS = settings(max_examples=80, deadline=None)
 def attempt(text: str) -> bool:
     """Whether `text` is a Hamiltonian; fails for any other exception and for slowness."""
     refusal = None
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         Hamiltonian.parse(text)
     except HamiltonianSyntaxError as error:
         refusal = error
-    assert time.perf_counter() - start < 1, text
+    assert time.process_time() - start < 1, text
     if refusal is not None:
         assert 0 <= refusal.span.start <= refusal.span.end <= max(len(refusal.text), 1)
         assert "$END" not in str(refusal)

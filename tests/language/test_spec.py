@@ -51,6 +51,7 @@ def test_expression_is_complete() -> None:
         ("k", 1),
         ("c", 1),
         ("beta0", 1),
+        ("U0", 0),
         ("gamma", sp.Rational(1, 10)),
         ("nu", None),
     ]
@@ -75,14 +76,24 @@ def test_canonical_form_rebuilds_the_spec() -> None:
     coupled = Spec.from_expression(
         "L + dot(X, X)", coupling="beta*X*(1 + a*U)", sets={"a": "1e-60"}
     )
-    for spec in (Spec.from_toml(TOML), Spec.from_expression(MOMENTUM), coupled):
+    everything = Spec.from_expression(
+        "L + dot(X, X)",
+        integrator="P F C B(p) [B(q)] K N B(1 - p)",
+        more={
+            "friction": "D*X", "noise": "s", "time_step": "tau*L/L0", "energy": "L0 + e",
+            "cooling": "cayley", "norms": "block",
+        },
+    )  # fmt: skip
+    assert [p.name for p in everything.hyperparameters[6:]] == ["D", "s", "e", "p", "q"]
+    specs = (Spec.from_toml(TOML), Spec.from_expression(MOMENTUM), coupled, everything)
+    for spec in specs:
         data = json.loads(json.dumps(spec.canonical()))
         again = Spec.from_canonical(data)
         assert again == spec
         assert again.sha256 == spec.sha256
         assert len(spec.sha256) == 64
-    assert coupled.coupling_expr is not None
-    assert Spec.from_toml(TOML).coupling_expr is None
+    assert coupled.expression("coupling") is not None
+    assert Spec.from_toml(TOML).expression("coupling") is None
 
 
 def test_hash_depends_on_content_alone() -> None:

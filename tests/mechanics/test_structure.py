@@ -49,14 +49,13 @@ def test_the_pieces_add_up_and_depend_on_the_right_things(H: sp.Expr) -> None:
 @pytest.mark.parametrize(
     ("term", "words"),
     [
-        (gamma * beta * Total(X**2 * w), "couples the weights w and the momenta X"),
-        (U * Total(X**2), "couples the momenta X and the energy U"),
-        (U * L, "couples the weights w and the energy U"),
-        (U * Total(w * X), "couples the weights w and the momenta X and the energy U"),
+        (gamma * beta * L * Total(X**2), "couples the loss with the momenta"),
+        (U**2 * L, "couples the weights w with U, and is not linear"),
+        (U * Total(w * X), "couples the weights w, the momenta X and the energy U"),
         (Total(G**2), "needs the Hessian of the loss"),
         (Total(G * X), "needs the Hessian of the loss"),
-        (sp.exp(L + Total(X**2)), "couples the weights w and the momenta X"),
-        (sp.sqrt(L + U), "couples the weights w and the energy U"),
+        (sp.exp(L + Total(X**2)), "couples the loss with the momenta"),
+        (sp.sqrt(L + U), "couples the weights w with U"),
     ],
 )
 def test_obstructions_are_named_with_their_reason(term: sp.Expr, words: str) -> None:
@@ -67,6 +66,24 @@ def test_obstructions_are_named_with_their_reason(term: sp.Expr, words: str) -> 
     assert words in obstruction.reason
     # What has a piece keeps it.
     assert (pieces.kinetic, pieces.potential, pieces.thermal) == (T, V, E)
+
+
+@pytest.mark.parametrize(
+    ("term", "piece"),
+    [
+        (gamma * beta * Total(X**2 / (1 + w**2)), "kinetic"),
+        (gamma * beta * U * L, "thermal"),
+        (gamma * beta * U**2, "thermostat"),
+        (beta * U * Total(X**2), "thermostat"),
+        (beta * sp.sin(L), "potential"),
+    ],
+)
+def test_what_couples_has_its_piece_where_there_is_a_flow(term: sp.Expr, piece: str) -> None:
+    pieces = separate(T + V + E + term)
+    assert pieces.is_complete
+    assert getattr(pieces, piece).has(*term.atoms(sp.Function, sp.Symbol))
+    total = pieces.potential + pieces.thermal + pieces.kinetic + pieces.thermostat
+    assert sp.expand(total - (T + V + E + term)) == 0
 
 
 def test_a_dilation_is_a_piece_of_its_own() -> None:

@@ -16,6 +16,7 @@ from symplectic_codegen.discretization.update import (
     Assignment,
     Clock,
     Coefficient,
+    StateUpdate,
     UpdateEquations,
 )
 from symplectic_codegen.driver import derive
@@ -121,16 +122,13 @@ def test_freezing_does_not_depend_on_the_order_of_arguments() -> None:
 
 
 def equations(*assignments: tuple[sp.Symbol, sp.Expr], **coefficients: sp.Expr) -> UpdateEquations:
-    return UpdateEquations(
-        tuple(Coefficient(sp.Symbol(n, real=True), e, "") for n, e in coefficients.items()),
-        tuple(Assignment(target, expr) for target, expr in assignments),
-        Clock.NONE,
-        (),
-    )
+    scalars = (Coefficient(sp.Symbol(n, real=True), e, "") for n, e in coefficients.items())
+    moves = (Assignment(target, expr) for target, expr in assignments)
+    return UpdateEquations((*scalars, *moves), (), Clock.NONE, ())
 
 
 def lowered(update: UpdateEquations, *names: str) -> UpdateRule:
-    return lower("rule", update, tuple(Parameter(name) for name in names), sp.S.One)[0]
+    return lower("rule", update, tuple(Parameter(name) for name in names))[0]
 
 
 def test_assignments_read_the_current_values() -> None:
@@ -163,15 +161,33 @@ def test_sums_are_taken_where_they_stand() -> None:
 
 
 def test_the_energy_reads_the_momenta_before_and_after() -> None:
-    rule = lowered(equations((U, U / 2 + Total(X)), (X, X + G), (U, U + Total(X**2)), (w, w - X)))
+    first, second = sp.symbols("first second", real=True)
+    rule = lowered(
+        UpdateEquations(
+            (
+                Coefficient(first, U / 2 + Total(X), ""),
+                Assignment(X, X + G),
+                Coefficient(second, first + Total(X**2), ""),
+                Assignment(w, w - X),
+            ),
+            (StateUpdate(U, sp.S.Zero, second, "internal energy"),),
+            Clock.NONE,
+            (),
+        )
+    )
+    # The sum of the old momenta is known from the step before: one sweep is enough.
+    assert len(rule.stages) == 1
+    (block,) = rule.block_states
     state = replace(
         initial_state(rule, {}, 2, EXACT),
         buffers={"X": (Fraction(3), Fraction(5))},
         scalars={"U": Fraction(4)},
+        blocks={block.name: (Fraction(8),)},
     )
     force = (Fraction(1), Fraction(-2))
     new, _ = interpret(rule, {}, state, (Fraction(0),) * 2, force, arithmetic=EXACT)
     assert new.scalars["U"] == Fraction(4) / 2 + 8 + 4**2 + 3**2
+    assert new.blocks[block.name] == (Fraction(4 + 3),)
 
 
 def test_nested_sums_are_refused() -> None:
