@@ -263,7 +263,7 @@ def _target_rows() -> list[dict[str, str]]:
 def _integrator_rows() -> list[dict[str, str]]:
     from symplectic_codegen.discretization.integrators import INTEGRATORS
 
-    return [{"name": i.name, "description": i.description} for i in INTEGRATORS.values()]
+    return [{"name": n, "description": f"{c}: {d}"} for n, (c, d) in INTEGRATORS.items()]
 
 
 @main.command()

@@ -55,10 +55,10 @@ def away_from_kinks(expr: sp.Expr) -> sp.Expr:
     return expr.replace(lambda e: isinstance(e, sp.DiracDelta), lambda e: sp.S.Zero)
 
 
-class Cycle(sp.Function):
-    """Cycle(i, a, b, c): a, b, c in turn as i counts 0, 1, 2, ...
+class InTurn(sp.Function):
+    """InTurn(i, a, b, c): a, b, c in turn as i counts 0, 1, 2, ...
 
-    >>> Cycle(sp.Integer(4), 5, 7, 9)
+    >>> InTurn(sp.Integer(4), 5, 7, 9)
     7
     """
 

@@ -9,7 +9,7 @@ from sympy.printing.latex import LatexPrinter
 from sympy.printing.precedence import precedence
 from sympy.printing.str import StrPrinter
 
-from symplectic_codegen.algebra.functions import Cycle, Huber
+from symplectic_codegen.algebra.functions import Huber, InTurn
 from symplectic_codegen.algebra.memory import Memory, ScalarMemory
 from symplectic_codegen.algebra.symbols import START, Component, G, t, tau
 from symplectic_codegen.algebra.vector import Blocks, BlockTotal, HessianProduct, Total
@@ -153,7 +153,7 @@ class _UnicodePrinter(StrPrinter):
     def _print_Blocks(self, expr: Blocks) -> str:
         return f"Σ_blocks ({self._print(expr.args[0])})"
 
-    def _print_Cycle(self, expr: Cycle) -> str:
+    def _print_InTurn(self, expr: InTurn) -> str:
         values = ", ".join(self._print(value) for value in expr.args[1:])
         return f"({values})[{self._print(expr.args[0])}]"
 
@@ -180,7 +180,7 @@ class _AsciiPrinter(StrPrinter):
     def _print_Blocks(self, expr: Blocks) -> str:
         return f"sum_over_blocks({self._print(expr.args[0])})"
 
-    def _print_Cycle(self, expr: Cycle) -> str:
+    def _print_InTurn(self, expr: InTurn) -> str:
         index, *values = expr.args
         return f"({', '.join(map(self._print, values))})[({self._print(index)}) mod {len(values)}]"
 

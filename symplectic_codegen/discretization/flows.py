@@ -20,12 +20,13 @@ What is no flow of a Hamiltonian (memory fields, friction, noise, projection) is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import sympy as sp
 from sympy.integrals.manualintegrate import manualintegrate
 
+from symplectic_codegen.algebra.forms import is_negative
 from symplectic_codegen.algebra.memory import Field, Memory
 from symplectic_codegen.algebra.operators import jacobian
 from symplectic_codegen.algebra.proof import vanishes
@@ -253,14 +254,22 @@ def thermostat(space: PhaseSpace, energy: sp.Expr) -> Flow:
             f"the flow of the thermal energy {energy} could not be verified for every sign of U"
         )
     slope = sp.factor(sp.diff(new, U))
-    return _thermostat(energy, {U: new, beta: beta / slope, X: X * slope}, (1 / slope,))
+    return _thermostat(energy, {U: new, beta: beta / slope, X: X * slope}, new)
 
 
 def _thermostat(
-    energy: sp.Expr, updates: Mapping[sp.Symbol, sp.Expr], positive: Iterable[sp.Expr] = ()
+    energy: sp.Expr, updates: Mapping[sp.Symbol, sp.Expr], path: sp.Expr = sp.S.One
 ) -> Flow:
-    conditions = [updates[beta], *positive]
-    text = "this step would end where the thermal parameter is not positive"
+    """The flow, which exists while beta is positive and U does not pass through a pole."""
+    conditions: list[sp.Expr] = []
+    if not (updates[beta] / beta).is_nonnegative:
+        conditions.append(updates[beta])
+    for factor in sp.Mul.make_args(sp.factor(sp.fraction(sp.together(path))[1])):
+        base = factor.as_base_exp()[0]
+        at_start = base.subs(tau, 0)
+        if base.has(tau) and at_start != 0:
+            conditions.append(sp.expand(base / at_start))
+    text = "this step would leave the domain of the thermostat: it is too long for this U"
     domain = tuple((e, text) for e in conditions if is_scalar(e) and not outer_totals(e))
     return Flow("thermostat", energy, updates, domain=domain)
 
@@ -282,7 +291,7 @@ def _thermostat_of_momenta(energy: sp.Expr) -> Flow:
     if law.propagator is None:
         raise NotSeparableError(f"the flow of the term {energy} has no closed form: {law.reason}")
     cooled = law.propagator.subs(t, START + tau)
-    new_energy = U / sp.diff(cooled, beta)
+    new_energy = U / sp.simplify(sp.diff(cooled, beta))
     moved = w - new_energy * gradient(cooled, Y)
     here = {Y: beta * X}
     updates = {beta: cooled, U: new_energy, w: moved}
@@ -331,12 +340,9 @@ def _geodesic(space: PhaseSpace, kinetic: sp.Expr, brackets: Mapping[sp.Symbol, 
         updates = {**exact, U: U + tau * energy}
         return Flow("geodesic drift", kinetic, updates)
     middle = {z: v.xreplace({w: W_MID, X: X_MID}) for z, v in velocity.items()}
-    # Three rounds agree with the limit of the iteration through tau^3: enough to check the order.
-    reached: dict[sp.Symbol, sp.Expr] = {W_MID: w, X_MID: X}
-    for _ in range(3):
-        reached = {
-            mid: z + tau / 2 * middle[z].xreplace(reached) for mid, z in ((W_MID, w), (X_MID, X))
-        }
+    # One round agrees with the limit of the iteration through tau^2: enough to check the order.
+    start: dict[sp.Symbol, sp.Expr] = {W_MID: w, X_MID: X}
+    reached = {mid: z + tau / 2 * middle[z].xreplace(start) for mid, z in start.items()}
     updates = {z: z + tau * middle[z].xreplace(reached) for z in (w, X)}
     at_middle = energy.replace(
         lambda e: isinstance(e, Total), lambda e: Total(e.body.xreplace({w: W_MID, X: X_MID}))
@@ -363,25 +369,24 @@ def _straightened(velocity: Mapping[sp.Symbol, sp.Expr]) -> dict[sp.Symbol, sp.E
     slope = sp.cancel(velocity[w] / X)
     if slope.has(X):
         return None
-    scale, metric = slope.as_independent(w, as_Add=False)
-    place, target = sp.Dummy("w", real=True), sp.Dummy("S", real=True)
+    scale, metric = sp.factor(slope).as_independent(w, as_Add=False)
+    if is_negative(metric):
+        scale, metric = -scale, sp.expand(-metric)
+    # Solved for positive w; what is found is then verified for all.
+    place, target = sp.Dummy("w", positive=True), sp.Dummy("S", real=True)
     root = sp.sqrt(metric.xreplace({w: place}))
     straight = _without_branches(manualintegrate(sp.powsimp(1 / root), place))
-    if straight is None:
+    if straight is None or straight.has(sp.I):
         return None
-    straight = straight.replace(
-        lambda e: isinstance(e, sp.log), lambda e: sp.log(sp.Abs(e.args[0]))
-    )
-    speed = scale * root.xreplace({place: w}) * X
     try:
-        solutions = sp.solve(sp.Eq(target, straight), place)
+        solutions = sp.solve(straight - target, place, check=False)
     except NotImplementedError:
         return None
-    at_start = straight.xreplace({place: w})
     for solution in solutions:
-        moved = sp.simplify(solution.xreplace({target: at_start + tau * speed}))
-        kept = sp.simplify(X * sp.sqrt(metric) / sp.sqrt(metric).xreplace({w: moved}))
+        moved = solution.xreplace({target: straight + tau * scale * root * X})
+        kept = X * root / root.xreplace({place: moved})
         candidate = {w: moved, X: kept}
+        candidate = {z: sp.simplify(e).xreplace({place: w}) for z, e in candidate.items()}
         if _moves_at(candidate, velocity):
             return candidate
     return None
@@ -597,8 +602,8 @@ def _definite(integrand: sp.Expr, elapsed: sp.Symbol) -> sp.Expr:
 
 def _without_branches(antiderivative: sp.Expr) -> sp.Expr | None:
     """The generic branch of a Piecewise: the exceptional values are limits of it."""
-    result = antiderivative.replace(lambda e: isinstance(e, sp.Piecewise), lambda e: e.args[0][0])
+    result = antiderivative.replace(
+        lambda e: isinstance(e, sp.Piecewise),
+        lambda e: next(branch for branch, condition in e.args if not isinstance(condition, sp.Eq)),
+    )
     return None if result.has(sp.Integral) else result
-
-
-Maker = Callable[[], tuple[Flow, ...]]

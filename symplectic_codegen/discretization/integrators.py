@@ -26,6 +26,7 @@ from symplectic_codegen.language.composition import (
     is_composition,
     own_piece,
     parse_composition,
+    standard_part,
 )
 
 
@@ -173,7 +174,7 @@ def _merged(call: list[Instruction]) -> tuple[Instruction, ...]:
         last = result[-1] if result else None
         plain = last is not None and last.is_plain and step.is_plain
         if plain and last is not None and last.piece.letter == step.piece.letter:
-            total = sp.simplify(last.piece.part + step.piece.part)
+            total = standard_part(last.piece.part + step.piece.part)
             result[-1:] = [Instruction(Piece(step.piece.letter, total))] if total != 0 else []
         else:
             result.append(step)
@@ -223,10 +224,10 @@ _NAMED = (
     ),
 )
 
-INTEGRATORS: dict[str, Integrator] = {
-    name: Integrator(name, parse_composition(text), f"{text}: {description}")
-    for name, text, description in _NAMED
-}
+# Name -> (composition, description). Read when asked for: roots of numbers take SymPy a while.
+INTEGRATORS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {name: (text, description) for name, text, description in _NAMED}
+)
 
 
 def get_integrator(
@@ -241,7 +242,8 @@ def get_integrator(
         SpecError: there is none; the message lists those that exist.
     """
     if name in INTEGRATORS:
-        return INTEGRATORS[name]
+        text, description = INTEGRATORS[name]
+        return Integrator(name, parse_composition(text), f"{text}: {description}")
     if is_composition(name):
         composition = parse_composition(name, symbols)
         return Integrator(composition_text(composition), composition, "given by the user")

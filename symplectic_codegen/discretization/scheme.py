@@ -208,7 +208,7 @@ class Scheme:
         flows = self._symplectic_flows
         residuals = [r for flow in flows for r in self._poisson_residuals(flow)]
         return zero_claim(
-            f"{self._who(flows)} on (U, w, β, X) {self._verb(flows)} exactly symplectic"
+            f"{self._subject(flows, 'on (U, w, β, X)')} exactly symplectic"
             f"{_smoothness_note(flows)}{self._memory_note()}",
             residuals,
             "exact, symbolic d, any loss: each flow preserves Π",
@@ -251,13 +251,12 @@ class Scheme:
         lagged = any(move.is_lagged for move in self.moves)
         return not foreign and not self.integrator.readouts and not lagged
 
-    def _who(self, flows: tuple[Flow, ...]) -> str:
+    def _subject(self, flows: tuple[Flow, ...], where: str) -> str:
+        """The step, or those of its pieces that are flows of a Hamiltonian."""
         if self.is_hamiltonian:
-            return "the step"
-        return f"of the step, {_listed(flow.name for flow in flows)}"
-
-    def _verb(self, flows: tuple[Flow, ...]) -> str:
-        return "is" if self.is_hamiltonian or len(flows) == 1 else "are"
+            return f"the step {where} is"
+        pieces = _listed(flow.name for flow in flows)
+        return f"the pieces {pieces} of the step {where} are each"
 
     def _memory_note(self) -> str:
         """The brackets know memory fields as given functions; what that leaves open."""
@@ -275,13 +274,23 @@ class Scheme:
             )
         flows = self._symplectic_flows
         residuals = [r for flow in flows for r in self._conformal_residuals(flow)]
+        moved_by = [f.name for f in flows if _depends_on_place(f.updates.get(beta, beta))]
+        if moved_by:
+            found = next((found for r in residuals if (found := find_nonzero(r))), None)
+            what = "and its residual vanishes" if found is None else f"residual {found[1]}"
+            return Claim(
+                f"on (w, X) alone the step has no constant conformal factor: {_listed(moved_by)} "
+                "moves β by an amount that depends on w or X",
+                Verdict.PROVED,
+                f"the factor β(t−τ)/β(t) does not come out of the differential; {what}",
+            )
         factor = "β(t−τ)/β(t)"
         if self.temperature.propagator is not None and self.extras.cooling == "exact":
             end = self.temperature.propagator.xreplace({t: START + tau})
             factor = f"{factor} = {to_unicode(shortest(beta / end))}"
         return zero_claim(
-            f"on (w, X) {self._who(flows)} {self._verb(flows)} conformally symplectic: Σ dX∧dw is "
-            f"multiplied by {factor}{self._memory_note()}",
+            f"on (w, X) {self._subject(flows, '').replace('  ', ' ')} conformally symplectic: "
+            f"Σ dX∧dw is multiplied by {factor}{self._memory_note()}",
             residuals,
             "exact, symbolic d, any loss: each flow scales the bracket {w, X}",
         )
@@ -293,7 +302,8 @@ class Scheme:
             if flow.middle:
                 claims.append(_midpoint_claim(flow))
             elif flow.is_hamiltonian:
-                claims.append(Claim(f"{flow.name}: {flow.remark}", Verdict.PROVED, "see above"))
+                method = "with the U that belongs to it a point transformation of β"
+                claims.append(Claim(f"{flow.name}: {flow.remark}", Verdict.PROVED, method))
             else:
                 claims.append(self._foreign_claim(flow))
         reading = [move for move in self.moves if move.ahead]
@@ -496,6 +506,10 @@ def _after(
     if moved != 0 and flow.name != "memory":
         here |= {G: G + HessianProduct(moved), L: L + Total(G * moved)}
     return {z: flow.updates[z].xreplace(here) if z in flow.updates else current[z] for z in current}
+
+
+def _depends_on_place(new: sp.Expr) -> bool:
+    return bool(new.has(L, X, w))
 
 
 def _canonical_bracket(f: sp.Expr, g: sp.Expr) -> sp.Expr:

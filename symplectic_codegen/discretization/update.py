@@ -16,7 +16,7 @@ import sympy as sp
 
 from symplectic_codegen.algebra.display import Formula, Printable
 from symplectic_codegen.algebra.forms import is_negative, shortest
-from symplectic_codegen.algebra.functions import Cycle
+from symplectic_codegen.algebra.functions import InTurn
 from symplectic_codegen.algebra.memory import Memory, ScalarMemory
 from symplectic_codegen.algebra.notation import to_ascii, to_latex, to_unicode
 from symplectic_codegen.algebra.proof import vanishes
@@ -46,6 +46,7 @@ from symplectic_codegen.mechanics.temperature import Temperature
 STEP_NUMBER = sp.Symbol("n", positive=True, integer=True)  # 1 in the first step
 X_AHEAD = Component("X_ahead")  # momenta that are read and not kept
 W_NEXT, X_NEXT = Component("w_next"), Component("X_next")  # the middle after one more round
+W_CHANGE, X_CHANGE = Component("w_change"), Component("X_change")  # what that round changes
 _VALUES = (L, L0, U, beta)  # scalars that have a name of their own in a rule
 _NOT_POSITIVE = "the thermal parameter beta is not positive"
 
@@ -86,7 +87,8 @@ class Iteration:
 
     Args:
         variables: with the value from which each starts.
-        body: what each variable is in the next round, as assignments to these names.
+        body: assigned in each round: first what each variable is in the next round, in the order
+            of the variables, then what else is asked for after the last round.
         rounds: how many.
     """
 
@@ -170,7 +172,7 @@ class UpdateEquations(Printable):
             if isinstance(statement, Iteration):
                 result += [
                     _arrow(v.target, b.expr.xreplace(values), "=", "=")
-                    for v, b in zip(statement.variables, statement.body, strict=True)
+                    for v, b in zip(statement.variables, statement.body, strict=False)
                 ]
             elif isinstance(statement, Coefficient) and statement.is_early:
                 values[statement.symbol] = statement.expr.xreplace(values)
@@ -195,7 +197,7 @@ def _written_out(iteration: Iteration, values: Mapping[sp.Symbol, sp.Expr]) -> I
         # All at once: each reads the variables of the round before.
         for step in iteration.body:
             yield Assignment(step.target, step.expr.xreplace(dict(values)))
-        for variable, step in zip(iteration.variables, iteration.body, strict=True):
+        for variable, step in zip(iteration.variables, iteration.body, strict=False):
             yield Assignment(variable.target, step.target)
 
 
@@ -237,7 +239,7 @@ def _in_turn(calls: Sequence[UpdateEquations]) -> UpdateEquations:
     statements: list[Statement] = []
     for row in zip(*(call.statements for call in calls), strict=False):
         if all(isinstance(s, Coefficient) and s.symbol == row[0].symbol for s in row):
-            expr = Cycle(index, *(s.expr for s in row))
+            expr = InTurn(index, *(s.expr for s in row))
             statements.append(replace(row[0], expr=expr))
         elif all(s == row[0] for s in row):
             statements.append(row[0])
@@ -253,7 +255,7 @@ def _in_turn(calls: Sequence[UpdateEquations]) -> UpdateEquations:
     moving = any(c.clock is Clock.TIME for c in calls)
     numbered = any(s.expr.has(STEP_NUMBER) for s in statements if isinstance(s, Coefficient))
     clock = Clock.TIME if moving else Clock.STEP_NUMBER if numbered else Clock.NONE
-    last = Cycle(index, *[sp.S.Zero] * (len(calls) - 1), first.time_step)
+    last = InTurn(index, *[sp.S.Zero] * (len(calls) - 1), first.time_step)
     domain = tuple(dict.fromkeys(item for c in calls for item in c.domain))
     return UpdateEquations(tuple(statements), (), clock, domain, last)
 
@@ -399,10 +401,15 @@ class _Builder:
             self.clock = sp.expand(self.clock + flow.advance)
             self.visited.append(self.clock)
             return self.profile.subs(t, START + self.clock * tau)
+        # Written out as long as that is possible: in ratios beta then cancels.
         new = self.here(flow.updates.get(beta, beta))
-        if new == self.beta:
-            return new
-        symbol, coefficient = self.namer.new("beta_new", new, "thermal parameter after cooling")
+        return self._late("beta_new", new, "thermal parameter after cooling")
+
+    def _late(self, base: str, expr: sp.Expr, meaning: str) -> sp.Expr:
+        """`expr`, as a statement of its own where it has sums in it, which stand for now."""
+        if is_scalar(expr) and not outer_totals(expr) and not expr.has(d, BlockTotal, Blocks):
+            return expr
+        symbol, coefficient = self.namer.new(base, expr, meaning)
         self.statements.append(coefficient)
         return symbol
 
@@ -411,10 +418,7 @@ class _Builder:
         if not self.keeps_energy or flow.updates.get(U, U) == U:
             return self.energy
         update = self._summed(flow.updates[U]).xreplace({X: momenta})
-        expr = self._factored(self.here(update))
-        symbol, coefficient = self.namer.new("U_new", expr, "internal energy")
-        self.statements.append(coefficient)
-        return symbol
+        return self._late("U_new", self._factored(self.here(update)), "internal energy")
 
     def _summed(self, expr: sp.Expr) -> sp.Expr:
         """A motion of U, where sums in the kinetic energy run over blocks: the sum over these."""
@@ -445,11 +449,11 @@ class _Builder:
             "beta(t-tau)/beta(t): what cooling leaves of the momenta",
         )
         kicked = decay * X
-        for weight, force in flow.impulses:
-            scalar, direction = _split(self.here(force))
+        parts = [_split(self.here(weight * force)) for weight, force in flow.impulses]
+        for direction, scalar in _by_direction(parts).items():
             gain = self.name(
                 _impulse_name(direction),
-                self.here(weight) * scalar / mass_after,
+                scalar / mass_after,
                 f"impulse of {_shape(direction)}: time average of the thermal mass over the step",
             )
             kicked += gain * self._collect(direction, {})
@@ -477,15 +481,15 @@ class _Builder:
     ) -> sp.Expr:
         """w after a drift at beta = `at`; `sums` stand for the sums over momenta, if given."""
         new = flow.updates[w].xreplace({beta: at, U: self.energy})
-        moved = sp.expand_mul(new - w)
+        parts = map(_split, sp.Add.make_args(sp.expand_mul(new - w)))
         result: sp.Expr = w
-        for term in sp.Add.make_args(moved):
-            scalar, direction = _split(term)
+        for direction, scalar in _by_direction(parts).items():
             if sums is not None:
                 direction = direction.xreplace(dict(sums))
             elif self.choices.per_block:
                 direction = _by_block(direction)
-            sign = -1 if is_negative(scalar) else 1
+            # Of calls in turn all have one sign, so that they differ in coefficients alone.
+            sign = -1 if self.count > 1 or is_negative(scalar) else 1
             rate = self.name("rate", sign * scalar, "learning rate of the drift")
             result += sign * rate * self._collect(direction.xreplace({X: momenta}), {})
         return result
@@ -553,22 +557,22 @@ class _Builder:
         }
         energy = self.energy
         variables = (Assignment(W_MID, w), Assignment(X_MID, X))
-        body = (Assignment(W_NEXT, w + half[w]), Assignment(X_NEXT, X + half[X]))
+        body = (
+            Assignment(W_NEXT, w + half[w]),
+            Assignment(X_NEXT, X + half[X]),
+            Assignment(W_CHANGE, W_NEXT - W_MID),
+            Assignment(X_CHANGE, X_NEXT - X_MID),
+        )
         self.statements.append(Iteration(variables, body, ROUNDS))
         if self.keeps_energy:
             update = self.here(U + tau * flow.middle[U])
-            symbol, coefficient = self.namer.new("U_new", self._factored(update), "internal energy")
-            self.statements.append(coefficient)
-            energy = symbol
-        change = Total((w + half[w] - W_MID) ** 2 + (X + half[X] - X_MID) ** 2)
-        symbol, coefficient = self.namer.new(
-            "change", sp.sqrt(change), "what one more round of the iteration would change"
-        )
+            energy = self._late("U_new", self._factored(update), "internal energy")
+        change = sp.sqrt(Total(W_CHANGE**2 + X_CHANGE**2))
+        meaning = "norm of what the last round of the iteration has changed"
+        symbol, coefficient = self.namer.new("change", change, meaning)
         self.statements.append(coefficient)
         residual = sp.Symbol("residual", real=True)
-        self.states.append(
-            StateUpdate(residual, sp.S.Zero, symbol, "norm of what the last round changed")
-        )
+        self.states.append(StateUpdate(residual, sp.S.Zero, symbol, meaning))
         self.statements.append(Assignment(w, 2 * W_MID - w))
         self.statements.append(Assignment(X, 2 * X_MID - X))
         self.energy = energy
@@ -631,6 +635,8 @@ class _Builder:
 
     def _factored(self, update: sp.Expr) -> sp.Expr:
         """An update of U as a sum of named coefficients times U, L and sums over components."""
+        if self.profile is None:
+            return self._with_named_factors(update)
         by_quantity: dict[sp.Expr, sp.Expr] = {}
         for term in sp.Add.make_args(sp.expand_mul(sp.factor_terms(update))):
             sums = [*outer_totals(term), *term.atoms(Blocks)]
@@ -644,6 +650,20 @@ class _Builder:
             result += sign * named * self._collect(quantity, {})
         return result
 
+    def _with_named_factors(self, update: sp.Expr) -> sp.Expr:
+        """An update of U where U and beta are state: names for the factors of sums only."""
+        rest: sp.Expr = sp.S.Zero
+        result: sp.Expr = sp.S.Zero
+        for term in sp.Add.make_args(sp.expand_mul(update)):
+            scalar, quantity = _split(term)
+            if quantity == 1:
+                rest += scalar
+                continue
+            sign = -1 if is_negative(scalar) else 1
+            named = self.name("energy_drift", sign * scalar, "coefficient of the internal energy")
+            result += sign * named * self._collect(quantity, {})
+        return result + rest
+
     # The end
 
     def _finish(self) -> UpdateEquations:
@@ -655,7 +675,7 @@ class _Builder:
         statements = self._with_scalar_memories(_condensed(self.statements, self.namer))
         wanted = {U} if self.choices.with_energy else set()
         statements, states = _live(statements, self.states, wanted)
-        return self._on_clock(statements, states)
+        return self._on_clock(*_renamed(statements, states, self.choices.reserved))
 
     def _with_scalar_memories(self, statements: list[Statement]) -> list[Statement]:
         """Memories of constants as what they are at the end of the step (M comes before B)."""
@@ -792,6 +812,14 @@ def _split(term: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
     return sp.Mul(*scalar), sp.Mul(*rest)
 
 
+def _by_direction(parts: Iterable[tuple[sp.Expr, sp.Expr]]) -> dict[sp.Expr, sp.Expr]:
+    """What multiplies each direction."""
+    found: dict[sp.Expr, sp.Expr] = {}
+    for scalar, direction in parts:
+        found[direction] = found.get(direction, sp.S.Zero) + scalar
+    return found
+
+
 def _impulse_name(direction: sp.Expr) -> str:
     if direction == G:
         return "impulse"
@@ -890,6 +918,39 @@ def _live(
         if not missing:
             return kept[::-1], [s for s in states if s in kept_states]
         kept_states += missing
+
+
+def _renamed(
+    statements: list[Statement], states: list[StateUpdate], reserved: Collection[str]
+) -> tuple[list[Statement], list[StateUpdate]]:
+    """Coefficients numbered anew, after some have left."""
+    taken = set(reserved) | {str(s.symbol.name) for s in states}
+    names: dict[sp.Symbol, sp.Symbol] = {}
+    for statement in statements:
+        if not isinstance(statement, Coefficient):
+            continue
+        base, _, number = str(statement.symbol.name).rpartition("_")
+        stem = base if base and number.isdigit() else str(statement.symbol.name)
+        name, count = stem, 2
+        while name in taken:
+            name, count = f"{stem}_{count}", count + 1
+        taken.add(name)
+        names[statement.symbol] = sp.Symbol(name, real=True)
+
+    def assignment(a: Assignment) -> Assignment:
+        return Assignment(a.target, a.expr.xreplace(names))
+
+    renamed: list[Statement] = []
+    for statement in statements:
+        if isinstance(statement, Coefficient):
+            symbol = names[statement.symbol]
+            renamed.append(replace(statement, symbol=symbol, expr=statement.expr.xreplace(names)))
+        elif isinstance(statement, Assignment):
+            renamed.append(assignment(statement))
+        else:
+            variables = tuple(map(assignment, statement.variables))
+            renamed.append(Iteration(variables, tuple(map(assignment, statement.body)), ROUNDS))
+    return renamed, [replace(s, new=s.new.xreplace(names)) for s in states]
 
 
 def _symbols(expr: sp.Expr) -> set[sp.Symbol]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
@@ -62,7 +63,7 @@ class Piece:
 
     def scaled(self, factor: sp.Expr) -> Piece:
         """The same piece for `factor` times the time."""
-        return Piece(self.letter, sp.expand(factor * self.part), self.is_lagged)
+        return Piece(self.letter, standard_part(factor * self.part), self.is_lagged)
 
     def __str__(self) -> str:
         name = self.letter + "*" * self.is_lagged
@@ -152,6 +153,24 @@ def parse_composition(
     if any(p.is_lagged and p.letter != "B" for p in pieces):
         raise SpecError(f"integrator {text!r}: only the drift can lag, as B*")
     return composition
+
+
+@cache
+def standard_part(part: sp.Expr) -> sp.Expr:
+    """A part in a form that is the same for the same number.
+
+    Numbers with one root in them become polynomials in it, as 1/(2 - 2**(1/3)) does.
+
+    >>> standard_part(1 / (2 - sp.cbrt(2)))
+    2**(2/3)/6 + 2**(1/3)/3 + 2/3
+    """
+    roots = [p for p in part.atoms(sp.Pow) if p.base.is_Integer and p.exp.is_Rational]
+    bases = {p.base for p in roots if not p.exp.is_integer}
+    if part.free_symbols or len(bases) != 1:
+        return sp.cancel(part) if part.free_symbols else sp.expand(part)
+    (base,) = bases
+    field = sp.QQ.algebraic_field(base ** sp.Rational(1, sp.ilcm(1, *(p.exp.q for p in roots))))
+    return field.to_sympy(field.from_sympy(part))
 
 
 class _Reader:
@@ -250,7 +269,7 @@ class _Reader:
         if part == 0:
             raise self._error("this takes no part of the step")
         self.place = spans[0]
-        return part
+        return standard_part(part)
 
     def _skip(self) -> None:
         while self.place < len(self.text) and self.text[self.place] in " \t\n":

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 
-from symplectic_codegen.passes.mapping import map_assigns, map_elements, map_rule
+from symplectic_codegen.passes.mapping import map_assigns, map_element, map_elements, map_rule
 from symplectic_codegen.rule.expression import (
     Call,
     Expr,
@@ -21,6 +21,7 @@ from symplectic_codegen.rule.rule import (
     PARAMETER,
     Assign,
     Element,
+    Stage,
     UpdateRule,
     assignments_in,
 )
@@ -69,7 +70,7 @@ def _fold(node: Expr) -> Expr:
 
 
 def inline_copies(rule: UpdateRule) -> UpdateRule:
-    """A scalar that only renames another, or a literal, is replaced by what it stands for."""
+    """A value that only renames another, or a literal, is replaced by what it stands for."""
     copies: dict[str, Expr] = {}
 
     def inline(expr: Expr) -> Expr:
@@ -84,7 +85,8 @@ def inline_copies(rule: UpdateRule) -> UpdateRule:
                 copies[assign.name] = expr
             else:
                 kept.append(replace(assign, expr=expr))
-        stages.append(replace(map_elements(stage, inline), scalars=tuple(kept)))
+        inlined_stage = replace(map_elements(stage, inline), scalars=tuple(kept))
+        stages.append(_inline_element_copies(inlined_stage))
     inlined = replace(
         rule,
         stages=tuple(stages),
@@ -92,6 +94,30 @@ def inline_copies(rule: UpdateRule) -> UpdateRule:
         guards=tuple(replace(g, expr=inline(g.expr)) for g in rule.guards),
     )
     return fold_constants(inlined)
+
+
+def _inline_element_copies(stage: Stage) -> Stage:
+    """An element value that only renames an earlier one is replaced by it, also where stored."""
+    own: set[str] = set()
+    copies: dict[str, Expr] = {}
+    elements: list[Element] = []
+    for element in stage.elements:
+        element = map_element(element, lambda expr: substitute(expr, copies))
+        if isinstance(element, Assign):
+            if isinstance(element.expr, Ref) and element.expr.name in own:
+                copies[element.name] = element.expr
+                continue
+            own.add(element.name)
+        else:
+            own |= {a.name for a in assignments_in((element,))}
+        elements.append(element)
+    names = {name: expr.name for name, expr in copies.items() if isinstance(expr, Ref)}
+    return replace(
+        stage,
+        elements=tuple(elements),
+        stores=tuple(replace(s, source=names.get(s.source, s.source)) for s in stage.stores),
+        reductions=tuple(replace(r, expr=substitute(r.expr, copies)) for r in stage.reductions),
+    )
 
 
 def drop_unused(rule: UpdateRule) -> UpdateRule:

@@ -12,7 +12,7 @@ from fractions import Fraction
 
 import sympy as sp
 
-from symplectic_codegen.algebra.functions import Cycle, elementary
+from symplectic_codegen.algebra.functions import InTurn, elementary
 from symplectic_codegen.algebra.memory import Memory
 from symplectic_codegen.algebra.symbols import L0, START, Component, X, d
 from symplectic_codegen.algebra.vector import Blocks, BlockTotal, Total, components, outer_totals
@@ -111,7 +111,7 @@ def freeze(expr: sp.Expr) -> Expr:
         for argument in arguments[1:]:
             result = Call(op, (result, argument))
         return result
-    if isinstance(expr, Cycle):
+    if isinstance(expr, InTurn):
         return Call(Op.CYCLE, tuple(freeze(a) for a in expr.args))
     if expr.func in _FUNCTIONS:
         return Call(_FUNCTIONS[expr.func], tuple(freeze(a) for a in expr.args))
@@ -248,8 +248,8 @@ class _Lowering:
     def coefficient(self, name: str, expr: sp.Expr, meaning: str) -> None:
         """A scalar at this place: before the open sweep, or after it if it needs its sums."""
         with_sums = self.with_sums(expr)
-        if isinstance(with_sums, Cycle):
-            with_sums = Cycle(
+        if isinstance(with_sums, InTurn):
+            with_sums = InTurn(
                 with_sums.args[0], *(self.stable(e, name) for e in with_sums.args[1:])
             )
         else:
@@ -362,12 +362,13 @@ class _Lowering:
             name = self.unused(variable.target.name, "_")
             variables.append(Assign(name, self.freeze_element(variable.expr)))
             self.current[variable.target.name] = name
-        body, carry = [], []
-        for variable, step in zip(iteration.variables, iteration.body, strict=True):
+        body = []
+        for step in iteration.body:
             self._settle(step.expr)
             name = self.unused(step.target.name, "_")
             body.append(Assign(name, self.freeze_element(step.expr)))
-            carry.append(Store(self.current[variable.target.name], name))
+            self.current[step.target.name] = name
+        carry = [Store(v.name, b.name) for v, b in zip(variables, body, strict=False)]
         self.elements.append(Iterate(tuple(variables), tuple(body), tuple(carry), iteration.rounds))
 
     def close(self) -> None:

@@ -89,7 +89,7 @@ def scalars(derivation: Derivation) -> tuple[Scalar, ...]:
     rule = derivation.rule
     known: dict[str, Expr] = {}
     blocked = {r.name for r in rule.reductions} | {LOSS}
-    blocked |= {s.name for s in (*rule.states, *rule.block_states)} - {TIME}
+    blocked |= ({s.name for s in rule.states} | {s.name for s in rule.block_states}) - {TIME}
     derived = {str(c.symbol.name): c.expr for c in derivation.update.coefficients}
     symbols = _symbols(derivation)
     found = []

@@ -13,7 +13,7 @@ from typing import Any
 import mpmath
 import sympy as sp
 
-from symplectic_codegen.algebra.functions import Cycle, elementary
+from symplectic_codegen.algebra.functions import InTurn, elementary
 from symplectic_codegen.algebra.memory import Memory
 from symplectic_codegen.algebra.symbols import START, Component, X
 from symplectic_codegen.algebra.vector import Blocks, BlockTotal, Total
@@ -81,7 +81,7 @@ def value_of(expr: sp.Expr, env: Environment, mp: Context, size: int = 1) -> Val
             return mp.fsum(body) if isinstance(body, tuple) else body * size
         if isinstance(e, Blocks):
             return visit(e.args[0])
-        if isinstance(e, Cycle):
+        if isinstance(e, InTurn):
             return visit(e.args[1 + int(visit(e.args[0])) % (len(e.args) - 1)])
         if e.is_Pow and isinstance(e.base, Total | BlockTotal) and e.exp.is_negative:
             # X/|X| is 0 at X = 0, by the subgradient rule.

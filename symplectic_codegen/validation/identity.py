@@ -11,7 +11,7 @@ from fractions import Fraction
 
 import sympy as sp
 
-from symplectic_codegen.algebra.functions import Cycle, elementary
+from symplectic_codegen.algebra.functions import InTurn, elementary
 from symplectic_codegen.algebra.proof import reproducible_value
 from symplectic_codegen.algebra.symbols import L0, START, G, L, U, X, beta, tau, w
 from symplectic_codegen.algebra.vector import Blocks, BlockTotal, Total
@@ -68,7 +68,7 @@ _SYMPY: Mapping[Op, Callable[..., sp.Expr]] = {
     Op.ERF: sp.erf,
     Op.MIN: sp.Min,
     Op.MAX: sp.Max,
-    Op.CYCLE: Cycle,
+    Op.CYCLE: InTurn,
     Op.BLOCK_SUM: lambda x: x,  # one parameter array stands for all
 }
 
