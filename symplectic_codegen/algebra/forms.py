@@ -81,7 +81,10 @@ def is_negative(expr: sp.Expr) -> bool:
         s: sp.Integer(5) if s.is_integer else reproducible_value(s.name, 0) / 4
         for s in expr.free_symbols
     }
-    value = expr.xreplace(point).evalf(15)
+    try:
+        value = expr.xreplace(point).evalf(15)
+    except ValueError:  # a logarithm of something negative inside a maximum, say
+        return False
     return bool(value.is_comparable and value < 0)
 
 

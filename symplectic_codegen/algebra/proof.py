@@ -161,7 +161,10 @@ def find_nonzero(expr: sp.Expr) -> tuple[dict[str, str], str] | None:
     for number in range(POINTS):
         point = [reproducible_value(s.name, number) for s in symbols]
         with mpmath.workdps(DIGITS):
-            terms = evaluate(*(mpmath.mpf(v.p) / v.q for v in point))
+            try:
+                terms = evaluate(*(mpmath.mpf(v.p) / v.q for v in point))
+            except (ZeroDivisionError, TypeError):
+                continue  # a pole, or a maximum of what is not real: no value at this point
             value, scale = mpmath.fsum(terms), 1 + mpmath.fsum(abs(term) for term in terms)
             if not mpmath.isfinite(value):
                 continue

@@ -37,8 +37,15 @@ from symplectic_codegen.algebra.symbols import (
     tau,
     w,
 )
-from symplectic_codegen.algebra.vector import Blocks, BlockTotal, Total, is_scalar, outer_totals
-from symplectic_codegen.discretization.flows import ROUNDS, W_MID, X_MID, Flow
+from symplectic_codegen.algebra.vector import (
+    Blocks,
+    BlockTotal,
+    Total,
+    components,
+    is_scalar,
+    outer_totals,
+)
+from symplectic_codegen.discretization.flows import NOISE, ROUNDS, W_MID, X_MID, Flow
 from symplectic_codegen.discretization.scheme import Move, Scheme
 from symplectic_codegen.errors import NotSeparableError
 from symplectic_codegen.mechanics.temperature import Temperature
@@ -380,7 +387,7 @@ class _Builder:
             self.statements.append(Assignment(X, X_AHEAD))
         else:
             self._undo(move)
-            self.statements.append(Assignment(X, momenta))
+            self._add(X, momenta)
         self.beta, self.energy = after, energy
         if joined:
             assert following is not None
@@ -589,7 +596,8 @@ class _Builder:
             self.statements.append(Assignment(X_AHEAD, new[X]))
             new[X] = X_AHEAD
         order = (X, w) if moves_weights and new[X] != X_AHEAD else (w, X)
-        self.statements += [Assignment(z, new[z]) for z in order if z in new]
+        for z in order:
+            self._add(z, new.get(z, z))
         self.beta, self.energy = after, energy
 
     def _terms(self, expr: sp.Expr, z: sp.Symbol) -> sp.Expr:
@@ -664,6 +672,11 @@ class _Builder:
             result += sign * named * self._collect(quantity, {})
         return result + rest
 
+    def _add(self, target: sp.Symbol, expr: sp.Expr) -> None:
+        """target <- expr, if that changes anything."""
+        if expr != target:
+            self.statements.append(Assignment(target, expr))
+
     # The end
 
     def _finish(self) -> UpdateEquations:
@@ -672,7 +685,8 @@ class _Builder:
         if self.profile is None:
             start = self.choices.initial_beta
             self.states.append(StateUpdate(beta, start, self.beta, "thermal parameter"))
-        statements = self._with_scalar_memories(_condensed(self.statements, self.namer))
+        merged = _condensed(_merged_kicks(self.statements, self.namer), self.namer)
+        statements = self._with_scalar_memories(merged)
         wanted = {U} if self.choices.with_energy else set()
         statements, states = _live(statements, self.states, wanted)
         return self._on_clock(*_renamed(statements, states, self.choices.reserved))
@@ -829,7 +843,57 @@ def _impulse_name(direction: sp.Expr) -> str:
 
 
 def _shape(direction: sp.Expr) -> str:
-    return {G: "the loss gradient", w: "the weights"}.get(direction, str(direction))
+    names = {G: "the loss gradient", w: "the weights", NOISE: "the noise"}
+    return names.get(direction, str(direction))
+
+
+def _merged_kicks(statements: list[Statement], namer: _Namer) -> list[Statement]:
+    """Motions of the momenta that follow each other as one, where they are linear."""
+    values = {s.symbol: s.expr for s in statements if isinstance(s, Coefficient)}
+    result: list[Statement] = []
+    place: int | None = None  # of the last motion of the momenta, if nothing has read them since
+    for statement in statements:
+        if isinstance(statement, Coefficient):
+            place = place if statement.is_early else None
+            result.append(statement)
+            continue
+        is_kick = isinstance(statement, Assignment) and statement.target == X
+        if is_kick and place is not None:
+            first = result[place]
+            assert isinstance(statement, Assignment)
+            assert isinstance(first, Assignment)
+            row = _linear_row(statement.expr.xreplace({X: first.expr}))
+            if row is not None and _linear_row(first.expr) and _linear_row(statement.expr):
+                del result[place]
+                kicked: sp.Expr = sp.S.Zero
+                for q, weight in row.items():
+                    written = weight
+                    while written.free_symbols & set(values):
+                        written = written.xreplace(values)
+                    base = {X: "decay", G: "impulse", w: "pull"}.get(q, "factor")
+                    meaning = f"what a step leaves of {q}" if q == X else f"weight of {_shape(q)}"
+                    symbol, coefficient = namer.name(base, shortest(written), meaning)
+                    if coefficient is not None:
+                        result.append(coefficient)
+                        values[coefficient.symbol] = coefficient.expr
+                    kicked += symbol * q
+                result.append(Assignment(X, kicked))
+                place = len(result) - 1
+                continue
+        result.append(statement)
+        place = len(result) - 1 if is_kick else None
+    return result
+
+
+def _linear_row(expr: sp.Expr) -> dict[sp.Symbol, sp.Expr] | None:
+    """The weights of the components in `expr`; None if it is not linear in them alone."""
+    expanded = sp.expand(expr)
+    found = sorted(components(expanded), key=lambda s: "XwG".find(s.name))
+    row = {q: expanded.coeff(q, 1) for q in found}
+    rest = sp.expand(expanded - sp.Add(*(weight * q for q, weight in row.items())))
+    if rest != 0 or any(components(v) or not _is_known(v) for v in row.values()):
+        return None
+    return row
 
 
 def _condensed(statements: list[Statement], namer: _Namer) -> list[Statement]:

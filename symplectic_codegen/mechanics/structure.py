@@ -117,7 +117,13 @@ def _is_multiple(term: sp.Expr, moment: sp.Expr) -> bool:
 def _expand(H: sp.Expr) -> sp.Expr:
     """Multiply out products over sums, and small powers of sums; nothing that could explode."""
     small = H.replace(
-        lambda e: e.is_Pow and e.base.is_Add and e.exp in (2, 3) and len(e.base.args) <= 6,
+        lambda e: (
+            e.is_Pow
+            and e.base.is_Add
+            and e.exp in (2, 3)
+            and len(e.base.args) <= 6
+            and e.base.has(Total, L, U)
+        ),
         lambda e: sp.expand_multinomial(e),
     )
     return sp.expand_mul(small)

@@ -22,6 +22,7 @@ from symplectic_codegen.rule.rule import (
     Assign,
     Element,
     Stage,
+    Store,
     UpdateRule,
     assignments_in,
 )
@@ -76,12 +77,15 @@ def inline_copies(rule: UpdateRule) -> UpdateRule:
     def inline(expr: Expr) -> Expr:
         return substitute(expr, copies)
 
+    kept_values = {store.source for store in rule.state_stores}
     stages = []
     for stage in rule.stages:
         kept = []
         for assign in stage.scalars:
             expr = inline(assign.expr)
-            if isinstance(expr, Ref | Number):
+            if isinstance(expr, Ref) or (
+                isinstance(expr, Number) and assign.name not in kept_values
+            ):
                 copies[assign.name] = expr
             else:
                 kept.append(replace(assign, expr=expr))
@@ -91,9 +95,15 @@ def inline_copies(rule: UpdateRule) -> UpdateRule:
         rule,
         stages=tuple(stages),
         epilogue=map_assigns(rule.epilogue, inline),
+        state_stores=tuple(_renamed(s, copies) for s in rule.state_stores),
         guards=tuple(replace(g, expr=inline(g.expr)) for g in rule.guards),
     )
     return fold_constants(inlined)
+
+
+def _renamed(store: Store, copies: dict[str, Expr]) -> Store:
+    source = copies.get(store.source)
+    return replace(store, source=source.name) if isinstance(source, Ref) else store
 
 
 def _inline_element_copies(stage: Stage) -> Stage:
