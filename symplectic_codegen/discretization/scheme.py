@@ -186,7 +186,7 @@ class Scheme:
             elif w in move.flow.updates:
                 # A drift from where the weights are, with the momenta ahead.
                 moved = _after(move.flow, {**seen, w: current[w]}, current[w])
-                current = {**current, w: moved[w]}
+                current = {**current, w: moved[w], U: current[U] + moved[U] - seen[U]}
             else:
                 # A kick of the present momenta, by the force ahead.
                 current = {**_after(move.flow, current, seen[w]), w: current[w]}
