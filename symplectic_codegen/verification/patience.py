@@ -1,0 +1,41 @@
+"""A limit on the time of one claim: SymPy can search for ever."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from symplectic_codegen.errors import SymplecticCodegenError
+
+
+class OutOfTimeError(SymplecticCodegenError):
+    """A check took longer than it may."""
+
+
+@contextmanager
+def patience(seconds: float) -> Iterator[None]:
+    """Give up after `seconds`; without effect where there are no timers or outside the main thread.
+
+    Raises:
+        OutOfTimeError: the time is over.
+    """
+    if (
+        not hasattr(signal, "setitimer")
+        or threading.current_thread() is not threading.main_thread()
+    ):
+        yield
+        return
+
+    def give_up(signum: int, frame: object) -> None:
+        raise OutOfTimeError(f"no answer after {seconds:g} s")
+
+    previous = signal.signal(signal.SIGALRM, give_up)
+    remaining, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        # A limit that was running before goes on, as if the inner one had taken no time.
+        signal.setitimer(signal.ITIMER_REAL, remaining)
+        signal.signal(signal.SIGALRM, previous)
