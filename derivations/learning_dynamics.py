@@ -55,6 +55,19 @@ ACCUMULATION = CONSTANT.having(reparam=("eta = tau/h", "zeta = tau*c**2/h"))
 WITH_ENTROPY = ARBITRARY.having(coupling="X", dim=2, opaque={"S": ("U", "w1", "w2")})
 
 
+# One weight and any S; "on the surface" puts β = ∂S/∂U and Y = ∂S/∂w.
+_SURFACE = "beta, partial(S, U), Y1, partial(S, w1)"
+ANY_ENTROPY = ARBITRARY.having(coupling="X", dim=1, opaque={"S": ("U", "w1")})
+ON_SURFACE = ANY_ENTROPY.having(
+    hamiltonian="Y1**2/(2*m0) + a1*w1**2/2 + h*gamma/k*beta*U",
+    where={
+        "off_surface": f"at(rate(beta - partial(S, U)), {_SURFACE})",
+        "off_surface_w": f"at(rate(Y1 - partial(S, w1)), {_SURFACE})",
+        "H_on_surface": f"at(H, {_SURFACE})",
+    },
+)
+
+
 def entropy_change() -> sp.Expr:
     """d/de S(U + e u_U, w + e u_w) at e = 0: the definition, not the chain rule."""
     e = sp.Symbol("e", real=True)
@@ -65,13 +78,11 @@ def entropy_change() -> sp.Expr:
 
 _pushed = push_forward_tensor(2, inverse=Y / beta)
 _w_at = {
-    # The exact motion for L = a w**2/2 at constant beta, from w0 and x0.
-    "w_at": lambda s: (
-        sp.Symbol("w0", positive=True) * sp.cos(sp.sqrt(_a) * _c / _h * s)
-        - sp.Symbol("x0", positive=True) / (_c * sp.sqrt(_a)) * sp.sin(sp.sqrt(_a) * _c / _h * s)
-    )
+    # The exact motion for L = curv w**2/2 at constant beta, from w0 and x0.
+    "w_at": lambda s: _w0 * sp.cos(_frequency * s) - _x0 / (_h * _frequency) * sp.sin(_frequency * s)
 }
-_a, _c, _h = sp.symbols("a c h", positive=True)
+_curv, _c, _h, _w0, _x0 = sp.symbols("curv c h w0 x0", positive=True)
+_frequency = sp.sqrt(_curv) * _c / _h
 
 CLAIMS = (
     # ------------------------------------------------------------------------------ introduction
@@ -85,6 +96,7 @@ CLAIMS = (
             reparam=USER.reparam,
         ),
         where={"lam": "k*decay/(beta0*c**2)"},
+        example={"mu": "1/2"},
         verdict=Verdict.ASSUMING,
         assuming=Case(
             "the harmonic term carries the factor β/k, as the loss does: the paper's own λw²/2 "
@@ -164,7 +176,7 @@ CLAIMS = (
             "only on the surface β = ∂S/∂U, Y = ∂S/∂w (a Lagrangian submanifold), not on the "
             "phase space: there dω = dΩ is not zero, so that ω is the differential of nothing",
             states=(
-                "at(theta, beta, partial(S, U), X1, partial(S, w1), X2, partial(S, w2)) = dS",
+                "at(theta, beta, partial(S, U), Y1, partial(S, w1), Y2, partial(S, w2)) = dS",
             ),
             on=WITH_ENTROPY.having(where={"dS": entropy_change()}),
         ),
@@ -189,13 +201,45 @@ CLAIMS = (
     # --------------------------------------------------------------------------------- evolution
     Claim(
         "evolution.1",
+        sentence="Under this approximation the learning curve can be viewed as a succession of "
+        "equilibrium states.",
+        states=("off_surface = 0",),
+        on=ON_SURFACE,
+        verdict=Verdict.ASSUMING,
+        assuming=Case(
+            "H has one value on the whole surface β = ∂S/∂U, Y = ∂S/∂w (the Hamilton–Jacobi "
+            "equation for S): the state leaves the surface at the rate at which H varies along it",
+            (
+                "off_surface = k/h*partial(H_on_surface, U)",
+                "off_surface_w = k/h*partial(H_on_surface, w1)",
+            ),
+        ),
+        steps=(
+            Case(
+                "for every H: β leaves ∂S/∂U at the rate k/h times the derivative of "
+                "H(U, w, ∂S/∂U, ∂S/∂w) by U",
+                (
+                    "rate(beta - partial(S, U)) = k/h*(partial(H, U) + "
+                    "partial(partial(S, U), U)*partial(H, beta) + "
+                    "partial(partial(S, U), w1)*partial(H, Y1))",
+                ),
+                ANY_ENTROPY,
+            ),
+        ),
+        reason="A Hamiltonian motion carries states of equilibrium to other states: β − ∂S/∂U does "
+        "not stay zero, however slow the motion is, unless H is constant on the surface of "
+        "equilibrium.",
+        remark="No approximation is needed for the brackets that follow; they are those of dω.",
+    ),
+    Claim(
+        "evolution.2",
         printed=r"\{U, \beta\} = 1 \qquad \{w^i, Y_j\} = \delta^i_j \qquad \text{with } "
         r"\delta^i_j = \begin{cases} 1 \quad i = j \\ 0 \quad i \neq j \end{cases}",
         states=("bracket(U, beta) = 1", "bracket(w_i, Y_j) = delta_ij"),
         on=CANONICAL,
     ),
     Claim(
-        "evolution.2",
+        "evolution.3",
         printed=r"-h \frac{dw^i}{dt} = k\{w^i, H\} = k\frac{\partial H}{\partial Y_i} \qquad "
         r"-\frac{dY_i}{dt} = k\{Y_i, H\} = -k\frac{\partial H}{\partial w^i}",
         states=(
@@ -212,7 +256,7 @@ CLAIMS = (
         reason="The factor h is missing before dY/dt; the deformed equations have it.",
     ),
     Claim(
-        "evolution.3",
+        "evolution.4",
         printed=r"-\frac{dU}{dt} = k\{U, H\} = k\frac{\partial H}{\partial \beta} \qquad "
         r"-h\frac{d\beta}{dt} = k\{\beta, H\} = -k\frac{\partial H}{\partial U}",
         states=(
@@ -229,7 +273,7 @@ CLAIMS = (
         reason="The factor h is missing before dU/dt.",
     ),
     Claim(
-        "evolution.4",
+        "evolution.5",
         sentence="h is the unit of action and k is the unit of information, which are introduced "
         "to maintain consistent units",
         states=("-rate(U)/partial(H, beta) = k", "-rate(Y_i)/partial(H, w_i) = -k"),
@@ -241,12 +285,12 @@ CLAIMS = (
         "information·energy.",
     ),
     Claim(
-        "evolution.5",
+        "evolution.6",
         sentence="The problem with this formulation is that it leads to a dynamics in which the "
         "model evolves in closed orbits.",
         states=("cos(omega2*period) = 1",),
-        where={"period": "2*pi/omega1", "omega1": "k/h*sqrt(a1/m)", "omega2": "k/h*sqrt(a2/m)"},
-        example={"a1": "1", "a2": "2", "m": "1"},
+        where={"period": "2*pi/omega1", "omega1": "k/h*sqrt(a1/m0)", "omega2": "k/h*sqrt(a2/m0)"},
+        example={"a1": "1", "a2": "2", "m0": "1"},
         verdict=Verdict.ASSUMING,
         assuming=Case(
             "one weight (or commensurate frequencies), a constant β and a confining loss",
@@ -260,7 +304,7 @@ CLAIMS = (
                 ARBITRARY.having(
                     coupling="X",
                     dim=2,
-                    hamiltonian="(X1**2 + X2**2)/(2*m) + (a1*w1**2 + a2*w2**2)/2",
+                    hamiltonian="(Y1**2 + Y2**2)/(2*m0) + (a1*w1**2 + a2*w2**2)/2",
                 ),
             ),
         ),
@@ -269,7 +313,7 @@ CLAIMS = (
         pictures=("orbits",),
     ),
     Claim(
-        "evolution.6",
+        "evolution.7",
         sentence="To address this, we introduce a coupling of the intensive parameters with the "
         "temperature. … The coupling deforms the symplectic structure that describes the geometry "
         "of the phase space.",
@@ -303,32 +347,32 @@ CLAIMS = (
         pictures=("orbits",),
     ),
     Claim(
-        "evolution.7",
+        "evolution.8",
         printed=r"Y_i = \beta X_i \qquad i = 1, ..., d",
         defines=("Y_i = beta*X_i",),
         states=("theta = beta*d(U) + sum(beta*X*d(w))",),
     ),
     Claim(
-        "evolution.8",
+        "evolution.9",
         printed=r"dU = T dS - \sum_j X_j dw^j",
         states=("d(U) = T*dS - sum(X*d(w))",),
         where={"T": "1/beta", "dS": "theta"},
         remark="dS is ω on the surface of equilibrium states.",
     ),
     Claim(
-        "evolution.9",
+        "evolution.10",
         printed=r"d\omega = d\beta \wedge (dU + \sum_j X_j dw^j) + \beta\sum_j dX_j \wedge dw^j",
         states=("Omega = wedge(beta, U) + sum(X*wedge(beta, w)) + beta*sum(wedge(X, w))",),
     ),
     Claim(
-        "evolution.10",
+        "evolution.11",
         sentence="Which remains a non-degenerate symplectic form for β > 0",
         states=("determinant = beta**(2*d)", "determinant > 0"),
         balanced=None,  # a power of a unit with the exponent 2d
         remark="It is non-degenerate for β ≠ 0.",
     ),
     Claim(
-        "evolution.11",
+        "evolution.12",
         sentence="The new non-negative Poisson brackets",
         states=("bracket(U, X_i) >= 0",),
         correct=("bracket(U, X_i) != 0", "bracket(w_i, X_j) != 0", "bracket(U, beta) != 0"),
@@ -337,7 +381,7 @@ CLAIMS = (
         reason="Read: non-vanishing. {U, X} = −X/β is negative wherever X is positive.",
     ),
     Claim(
-        "evolution.12",
+        "evolution.13",
         printed=r"\{U, \beta\} = 1 \qquad \{w^i, X_j\} = \delta^i_j \qquad \{U, X_i\} = "
         r"-\frac{1}{\beta} X_i",
         states=("bracket(U, beta) = 1", "bracket(w_i, X_j) = delta_ij", "bracket(U, X_i) = -X_i/beta"),
@@ -395,7 +439,7 @@ CLAIMS = (
         "and contradicts the equations of motion that follow it.",
     ),
     Claim(
-        "evolution.13",
+        "evolution.14",
         printed=r"-h\frac{dw^i}{dt} = \frac{k}{\beta} \frac{\partial H}{\partial X_i} \qquad "
         r"-h\frac{dX_i}{dt} = -\frac{k}{\beta} \frac{\partial H}{\partial w^i} + "
         r"\frac{k X_i}{\beta} \frac{\partial H}{\partial U}",
@@ -405,7 +449,7 @@ CLAIMS = (
         ),
     ),
     Claim(
-        "evolution.14",
+        "evolution.15",
         printed=r"-h\frac{dU}{dt} = k \frac{\partial H}{\partial \beta} - \frac{k}{\beta} \sum_j "
         r"X_j \frac{\partial H}{\partial X_j} \qquad -h\frac{d\beta}{dt} = -k\frac{\partial H}"
         r"{\partial U}",
@@ -415,12 +459,12 @@ CLAIMS = (
         ),
     ),
     Claim(
-        "evolution.15",
+        "evolution.16",
         sentence="a more streamlined derivation based on the properties of Poisson brackets is "
         "provided in the Appendix",
         verdict=Verdict.NOT_CHECKABLE,
         reason="The text of version 0.1.0 has no appendix; the derivation is carried out in "
-        "evolution.12 (third route).",
+        "evolution.13 (third route).",
     ),
     # ------------------------------------------------------------------------------- integration
     Claim(
@@ -555,9 +599,9 @@ CLAIMS = (
         on=ARBITRARY.having(hamiltonian=QUADRATIC + " + e*log(beta)"),
         verdict=Verdict.ASSUMING,
         assuming=Case(
-            "E depends on U too: E = (h/k) f(β, t) U gives β̇ = f(β, t), here f = a + bt",
-            ("rate(beta) = a + b*t",),
-            ARBITRARY.having(hamiltonian=QUADRATIC + " + h/k*(a + b*t)*U"),
+            "E depends on U too: E = (h/k) f(β, t) U gives β̇ = f(β, t), here a parabola",
+            ("rate(beta) = rise + rise2*t",),
+            ARBITRARY.having(hamiltonian=QUADRATIC + " + h/k*(rise + rise2*t)*U"),
         ),
         survivors="β is constant there, as c is.",
         reason="A function of the temperature alone, E(β), has ∂E/∂U = 0 and leaves β constant: "
@@ -613,10 +657,10 @@ CLAIMS = (
         printed=r"\mathbf{I}(t) = -\int_{t-\tau}^t\mathbf{F}(t') dt' = \frac{c^2}{h} \nabla L "
         r"\int_{t-\tau}^t \beta(t')dt'",
         states=(
-            "integral(beta*c**2/h*a*w_at(s), s, 0, tau) = c**2/h*a*w_at(0)*integral(beta, s, 0, tau)",
+            "integral(beta*c**2/h*curv*w_at(s), s, 0, tau) = c**2/h*curv*w_at(0)*integral(beta, s, 0, tau)",
         ),
         on=ARBITRARY.having(functions=_w_at),
-        example={"a": "1", "beta": "1", "tau": "1", "w0": "1", "x0": "1", "h": "1", "c": "1"},
+        example={"curv": "1", "beta": "1", "tau": "1", "w0": "1", "x0": "1", "h": "1", "c": "1"},
         verdict=Verdict.ASSUMING,
         assuming=Case(
             "the weights rest during the step, so that the gradient is frozen (the kick of the "
@@ -629,11 +673,11 @@ CLAIMS = (
         ),
         steps=(
             Case(
-                "L = aw²/2 at constant β is a harmonic oscillator of frequency c√a/h, whose motion "
+                "L = κw²/2 at constant β is a harmonic oscillator of frequency c√κ/h, whose motion "
                 "w_at is",
-                ("rate(rate(w1)) = -a*c**2/h**2*w1",),
+                ("rate(rate(w1)) = -curv*c**2/h**2*w1",),
                 ARBITRARY.having(
-                    dim=1, hamiltonian="beta/(2*k)*X1**2 + beta*c**2/k*a*w1**2/2"
+                    dim=1, hamiltonian="beta/(2*k)*X1**2 + beta*c**2/k*curv*w1**2/2"
                 ),
             ),
             Case(
@@ -958,6 +1002,7 @@ CLAIMS = (
         "descent",
         states=("X_i(t) = mu*X_i(t - tau) + eps*G_i",),
         where={"eps": "tau*c**2/h"},
+        example={"mu": "1/2"},
         on=RELATIVISTIC_CONSTANT,
         verdict=Verdict.REFUTED,
         repair=Case(
@@ -1329,11 +1374,15 @@ SOURCE = Source(
         "w_at": "1",
         "eta": "1/energy",
         "lr": "1/energy",
+        "m0": "information**2/energy",
+        "rise": "information/(energy*time)",
+        "rise2": "information/(energy*time**2)",
         "a1": "energy",
         "a2": "energy",
         "mu": "1",
         "zeta": "energy",
         "gain": "energy",
+        "curv": "1",
         "r": "energy**2",
         "q": "energy",
         "a": "energy",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from symplectic_codegen.generation import load as load
     from symplectic_codegen.language.hamiltonian import Hamiltonian as Hamiltonian
     from symplectic_codegen.language.spec import Spec as Spec
+    from symplectic_codegen.verification.verify import verify as verify
 
 # SymPy takes a quarter of a second to import: only what is asked for is loaded (PEP 562).
 _PLACES = {
@@ -32,6 +33,7 @@ _PLACES = {
     "derive": "symplectic_codegen.driver",
     "generate": "symplectic_codegen.generation",
     "load": "symplectic_codegen.generation",
+    "verify": "symplectic_codegen.verification.verify",
 }
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "derive",
     "generate",
     "load",
+    "verify",
 ]
 
 

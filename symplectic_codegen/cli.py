@@ -303,6 +303,32 @@ def validate(paths: tuple[Path, ...], form: str) -> None:
 
 
 @main.command()
+@click.argument("names", metavar="[SOURCE]...", nargs=-1)
+@click.option("--claim", metavar="LABEL", help="One claim, with everything that was checked.")
+@click.option(
+    "--report", "reports", metavar="FILE", multiple=True, type=click.Path(path_type=Path),
+    help="Write a report: .html, .md or .json.",
+)  # fmt: skip
+@click.option(
+    "--errata", metavar="FILE", type=click.Path(path_type=Path),
+    help="Write what is to be corrected in the paper, as Markdown.",
+)  # fmt: skip
+@click.option("--check", is_flag=True, help="Write nothing; fail if a file is not current.")
+@click.option("--update-values", is_flag=True, help="Store the values found as trusted ones.")
+@click.option("--mutation", is_flag=True, help="Run the mutation test too, and store its result.")
+@click.option("--jobs", type=click.IntRange(1, 256), help="Processes; default: one a processor.")
+def verify(**options: Any) -> None:
+    """Check the claims of papers: those that ship, or a file of your own.
+
+    SOURCE is a name or the path of a Python file, which is run.
+    """
+    from symplectic_codegen.verification.command import run
+
+    for line in run(progress=_progress_bar, **options):
+        click.echo(line)
+
+
+@main.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 def check(paths: tuple[Path, ...], form: str) -> None:
@@ -426,6 +452,18 @@ def _progress(items: Any, title: str, label: Callable[[Any], str]) -> Iterator[A
         for number, item in enumerate(items, 1):
             status.update(f"{title} {number}{total}: {label(item)}")
             yield item
+
+
+def _progress_bar(items: Any, count: int) -> Iterator[Any]:
+    """`items`, with a bar on a terminal and nothing in a pipe."""
+    if not sys.stderr.isatty() or count < 2:
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    yield from track(items, "checking", total=count, console=console, transient=True)
 
 
 @contextmanager

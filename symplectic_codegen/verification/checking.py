@@ -125,7 +125,12 @@ def check_claim(source: Source, claim: Claim) -> Finding:
         *examine.definition_problems(),
         *_verdict_problems(claim, verdict),
         *_case_problems(repair, steps),
-        *_unit_problems(claim, printed, (*correct, *(repair.evidence if repair else ()))),
+        *_unit_problems(
+            claim,
+            printed,
+            # Steps of a claim with wrong units may well work with what is printed.
+            [*correct, *_evidence(assuming, repair, *(steps if claim.balanced else ()))],
+        ),
     ]
     return Finding(
         source.name,
@@ -228,7 +233,8 @@ def judge(
         status, _, counterexample = _equality(left, right, example)
         if status == "refuted":
             return "proved", f"they differ: {counterexample}", None
-        return "refuted", "both sides are equal", None
+        equal = next((shown for _, _, shown in nice_points(left, right, example)), None)
+        return "refuted", "both sides are equal, identically", equal
     return _inequality(left, operator, right, example)
 
 
@@ -243,7 +249,7 @@ def _equality(
     left: sp.Expr, right: sp.Expr, example: Mapping[str, str]
 ) -> tuple[Status, str, Counterexample | None]:
     if left == right:
-        return "proved", "both sides are the same expression", None
+        return "proved", "exact: both sides evaluate to the same expression", None
     if left in (sp.oo, -sp.oo) or right in (sp.oo, -sp.oo):
         return "refuted", "one side is infinite", Counterexample((), str(left), str(right))
     number = _differing_point(left, right, _QUICK)
@@ -319,6 +325,10 @@ def _verdict(
     if assuming is not None and assuming.holds:
         return Verdict.ASSUMING
     return Verdict.REFUTED
+
+
+def _evidence(*cases: CaseFinding | None) -> tuple[Evidence, ...]:
+    return tuple(e for case in cases if case is not None for e in case.evidence)
 
 
 def _verdict_problems(claim: Claim, verdict: Verdict) -> list[str]:

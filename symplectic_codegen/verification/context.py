@@ -250,6 +250,10 @@ class Context(ABC):
         value = self.evaluate(f)
         if any(isinstance(z, Total) for z in put_in):
             value = standard_form(sp.expand(value))  # a sum is found only where it stands alone
+        for derivative in value.atoms(sp.Derivative):
+            if derivative.expr.free_symbols & set(put_in):
+                # SymPy would differentiate after the substitution: a total derivative.
+                raise SourceError(f"at: {derivative} cannot be taken at a point that moves")
         return value.subs(put_in, simultaneous=True).doit()
 
     def _wedge(self, f: sp.Expr, g: sp.Expr) -> sp.Expr:
@@ -501,6 +505,9 @@ class ExplicitContext(Context):
                 )
             )
         named = {z.name: z for z in self.chart.coordinates}
+        if self.setting.coupling == "X":
+            # Y itself is the coordinate: the chart keeps it where it has X otherwise.
+            named = {_canonical(n): z for n, z in named.items()}
         if name in named:
             return named[name]
         if name == "L":
@@ -529,6 +536,10 @@ class ExplicitContext(Context):
         return sp.Add(
             *(sp.diff(f, z) * self._direction(vector, z) for z in self.chart.coordinates)
         )
+
+
+def _canonical(name: str) -> str:
+    return name.replace("X", "Y") if name.startswith("X") else name
 
 
 def _area(f: sp.Expr, g: sp.Expr) -> sp.Expr:

@@ -21,7 +21,7 @@ _NAMES: Final = {
     "determinant": r"\det\Omega",
     "lr": r"\mathrm{lr}",
 }
-_VECTORS: Final = ("w", "X", "Y", "G", "F", "v", "I", "p", "q", "x", "g")
+_VECTORS: Final = ("w", "X", "Y", "F", "v", "I")
 _OPERATORS: Final = {"=": "=", "!=": r"\neq", "<": "<", ">": ">", "<=": r"\leq", ">=": r"\geq"}
 _PLAIN: Final = ("exp", "log", "sin", "cos", "sinh", "cosh", "tanh", "min", "max")
 
@@ -123,10 +123,9 @@ def name_latex(name: str) -> str:
         base, index = indexed.groups()
         if base == "G":
             return rf"\partial_{{{index}}} L"
-        letter = _letter(base)
-        if letter.endswith("}") and "_{" in letter:
-            return f"{letter[:-1]}, {index}}}"
-        return f"{letter}{'^' if base in ('w', 'v') else '_'}{{{index}}}"
+        if base in ("w", "v"):
+            return f"{_letter(base)}^{{{index}}}"
+        return _subscripted(_letter(base), index)
     if name == "G":
         return r"\nabla L"
     if name in _VECTORS:
@@ -139,11 +138,18 @@ def _letter(name: str) -> str:
     if "_" in stem:
         head, _, tail = stem.partition("_")
         tail = rf"\mathrm{{{tail}}}" if len(tail) > 1 else tail
-        return f"{_letter(head)}_{{{tail}{digits}}}"
+        return _subscripted(_letter(head), f"{tail}{digits}")
     letter = f"\\{stem}" if stem in _GREEK else _NAMES.get(stem, stem)
     if len(letter) > 1 and not letter.startswith("\\"):
         letter = rf"\mathrm{{{letter}}}"
     return f"{letter}_{{{digits}}}" if digits else letter
+
+
+def _subscripted(letter: str, index: str) -> str:
+    """A letter with one more index: LaTeX allows one subscript."""
+    if letter.endswith("}") and "_{" in letter:
+        return f"{letter[:-1]}, {index}}}"
+    return f"{letter}_{{{index}}}"
 
 
 def _call(node: Node) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,6 @@ from typing import Any, Final
 from symplectic_codegen.verification.mutation import Outcome, run_mutants
 from symplectic_codegen.verification.relations import SourceError
 from symplectic_codegen.verification.sources import load_source, sources_folder
-from symplectic_codegen.verification.verify import processors
 
 _WAYS: Final = {
     "verdict": "the verdict",
@@ -56,12 +55,15 @@ def mutation_path() -> Path:
     return sources_folder() / "mutation.json"
 
 
-def run_mutation(paths: Sequence[Path], jobs: int | None = None) -> MutationScore:
+def run_mutation(
+    paths: Sequence[Path], jobs: int, progress: Callable[[Any, int], Any] | None = None
+) -> MutationScore:
     """Change every relation of the sources in every way, once; see `mutation`."""
     work = [(path, c.label) for path in paths for c in load_source(path).claims]
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs or processors(), mp_context=context) as pool:
-        results = list(pool.map(_run, *zip(*work, strict=True), chunksize=2))
+    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        stream = pool.map(_run, *zip(*work, strict=True), chunksize=2)
+        results = list(stream if progress is None else progress(stream, len(work)))
     ways: Counter[str] = Counter()
     survivors: list[Survivor] = []
     for (path, label), outcomes in zip(work, results, strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import sympy as sp
 from sympy.core.function import AppliedUndef
@@ -52,7 +52,7 @@ class _Chosen:
 
     def opaque(self, name: str, arguments: Sequence[sp.Expr]) -> sp.Expr:
         """A polynomial in the place of an undefined function, other for every name."""
-        if name == L.name:
+        if name == L.name or self.is_nice:
             return self.loss(arguments)
         total = sp.Add(
             *(reproducible_value(f"{name}{i}", 0) * a for i, a in enumerate(arguments))
@@ -61,17 +61,23 @@ class _Chosen:
 
     def write(self, expr: sp.Expr) -> sp.Expr:
         written = self._summed(expr) if _is_symbolic(expr) else expr
-        unknown = sorted(written.atoms(AppliedUndef), key=sp.default_sort_key)
-        for function in unknown:
+        while unknown := sorted(written.atoms(AppliedUndef), key=_by_depth):
+            # The innermost first: what stands in the arguments of others changes their arguments.
+            function = unknown[0]
             concrete = self.opaque(function.func.__name__, function.args)
-            written = written.subs(function, concrete)
-        return written.doit() if unknown else written
+            written = written.subs(function, concrete).doit()
+        return written
 
     def _summed(self, expr: sp.Expr) -> sp.Expr:
         index = 0 if components(expr) else None
         loss = self.loss(self.coordinates.w)
         written = instantiate(expr, self.coordinates, index, loss=loss)
         return written.xreplace({d: sp.Integer(self.dim)})
+
+
+def _by_depth(function: sp.Expr) -> tuple[int, Any]:
+    inner = sum(argument.has(AppliedUndef) for argument in function.args)
+    return inner, sp.default_sort_key(function)
 
 
 def _is_symbolic(expr: sp.Expr) -> bool:
@@ -125,7 +131,7 @@ def nice_points(
         if values[0] is None or values[1] is None:
             continue
         shown = (_shown(side.xreplace(point)) for side in sides)
-        where = (*_where(point), *_loss_shown(left, right))
+        where = (*_where(point), *_functions_shown(left, right))
         yield values[0], values[1], Counterexample(where, *shown)
 
 
@@ -157,7 +163,7 @@ def _digest(name: str, number: int) -> bytes:
 
 
 _UNITS: Final = ("h", "k", "c")
-_SMALL: Final = tuple(sp.Rational(*pq) for pq in ((2, 1), (3, 1), (1, 2), (5, 1), (1, 3), (4, 1)))
+_SMALL: Final = tuple(sp.Rational(*pq) for pq in ((2, 1), (3, 1), (1, 2), (5, 1), (1, 3), (4, 1), (7, 1)))
 
 
 def _nice_value(name: str, position: int, choice: int, symbol: sp.Symbol) -> sp.Expr:
@@ -173,6 +179,9 @@ def _nice_value(name: str, position: int, choice: int, symbol: sp.Symbol) -> sp.
         return sp.Integer(1 + position % 3)
     may_be_negative = symbol.is_nonnegative is None and choice >= 4
     return -value if may_be_negative else value
+
+
+_SUBSCRIPTS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def _where(point: Mapping[sp.Symbol, sp.Expr]) -> tuple[tuple[str, str], ...]:
@@ -191,16 +200,27 @@ def _where(point: Mapping[sp.Symbol, sp.Expr]) -> tuple[tuple[str, str], ...]:
 def _readable(name: str) -> str:
     if name.startswith("dH_"):
         return f"∂H/∂{unicode_name(name[3:])}"
-    return unicode_name(name)
+    stem = name.rstrip("0123456789")
+    letter, _, index = unicode_name(stem).partition("_")
+    return letter + (f"_{index}" if index else "") + name[len(stem) :].translate(_SUBSCRIPTS)
 
 
-def _loss_shown(left: sp.Expr, right: sp.Expr) -> tuple[tuple[str, str], ...]:
-    uses = any(e.has(L, G, HessianProduct) for e in (left, right))
-    return (("L", "w₁²/2 + w₂²"),) if uses else ()
+def _functions_shown(left: sp.Expr, right: sp.Expr) -> tuple[tuple[str, str], ...]:
+    """The loss, and what stands in the place of undefined functions."""
+    rows = []
+    if any(e.has(L, G, HessianProduct) for e in (left, right)):
+        rows.append(("L", "w₁²/2 + w₂²"))
+    unknown = {f.func.__name__: f.args for e in (left, right) for f in e.atoms(AppliedUndef)}
+    for name, arguments in sorted(unknown.items()):
+        if all(argument.is_Symbol for argument in arguments):
+            terms = [f"{_readable(str(a))}²" for a in arguments]
+            weights = ["/2", "", "·3/2", "·2", "·5/2", "·3"]
+            rows.append((name, " + ".join(t + w for t, w in zip(terms, weights, strict=False))))
+    return tuple(rows)
 
 
 def _shown(value: sp.Expr) -> str:
     if value.is_Rational and abs(value.q) < 1000 and abs(value.p) < 10**6:
-        return str(value)
+        return str(value).replace("-", "−")
     number = sp.N(value, 6)
-    return str(number) if number.is_comparable else str(value)
+    return str(number if number.is_comparable else value).replace("-", "−")

@@ -12,6 +12,20 @@ from pathlib import Path
 from symplectic_codegen.verification.claims import Source
 from symplectic_codegen.verification.relations import SourceError
 
+# What a file that somebody is writing can do wrong when it is run.
+_FAILURES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
@@ -63,7 +77,7 @@ def load_source(path: Path) -> Source:
     sys.modules[unique] = module  # dataclasses of the file look their module up by name
     try:
         spec.loader.exec_module(module)
-    except (SyntaxError, ImportError, NameError, TypeError, AttributeError) as error:
+    except _FAILURES as error:
         raise SourceError(f"{path}: {type(error).__name__}: {error}") from None
     source = getattr(module, "SOURCE", None)
     if not isinstance(source, Source):

@@ -10,12 +10,15 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from symplectic_codegen.errors import SymplecticCodegenError
 from symplectic_codegen.files import write_files
 from symplectic_codegen.verification.checking import Finding, check_claim
 from symplectic_codegen.verification.claims import Source, Verdict
+from symplectic_codegen.verification.patience import patience
 from symplectic_codegen.verification.relations import SourceError
 from symplectic_codegen.verification.sources import find_source, load_source, source_paths
 from symplectic_codegen.verification.trusted import (
+    Values,
     compare,
     forgotten,
     read_values,
@@ -23,6 +26,7 @@ from symplectic_codegen.verification.trusted import (
     values_text,
 )
 
+CLAIM_SECONDS = 120  # a claim that takes longer is given up: SymPy can search for ever
 Progress = Callable[[Iterable[Finding], int], Iterable[Finding]]
 
 
@@ -70,7 +74,7 @@ class Verification:
 def verify(
     *names: str,
     claim: str | None = None,
-    jobs: int | None = None,
+    jobs: int = 1,
     progress: Progress | None = None,
 ) -> Verification:
     """Check the claims of sources against the engine, the recorded verdicts and trusted values.
@@ -78,7 +82,7 @@ def verify(
     Args:
         names: names of sources that ship, or paths of files that end in .py; all that ship if none.
         claim: the label of one claim.
-        jobs: processes; by default one for each processor.
+        jobs: processes. With more than one, a script needs its ``if __name__ == "__main__":``.
         progress: wraps the findings as they come, for a progress display.
 
     Raises:
@@ -108,9 +112,14 @@ def verify(
     )
 
 
-def update_values(verification: Verification) -> list[str]:
-    """Store the values that were found as the trusted ones; the lines say what has changed."""
+def update_values(verification: Verification) -> tuple[Verification, list[str]]:
+    """Store the values that were found as the trusted ones.
+
+    Returns:
+        The verification as it is then, and what has changed, one line each.
+    """
     lines: list[str] = []
+    updated: list[SourceReport] = []
     for report in verification.sources:
         stored = read_values(report.path)
         changed = [f"{f.label}: {line}" for f in report.findings for line in compare(f, stored)]
@@ -120,7 +129,15 @@ def update_values(verification: Verification) -> list[str]:
             target = trusted_path(report.path)
             text = values_text(report.source.name, report.findings)
             write_files(target.parent, {target.name: text})
-    return lines
+        plain = [replace(f, problems=_own_problems(f, stored)) for f in report.findings]
+        updated.append(_compared(report.path, report.source, plain, whole=True))
+    return Verification(tuple(updated)), lines
+
+
+def _own_problems(finding: Finding, stored: Values) -> tuple[str, ...]:
+    """The problems of a finding apart from those of its stored values."""
+    about_values = set(compare(finding, stored))
+    return tuple(problem for problem in finding.problems if problem not in about_values)
 
 
 def _compared(
@@ -134,9 +151,9 @@ def _compared(
     return SourceReport(path, source, checked, tuple(forgotten(stored, labels)) if whole else ())
 
 
-def _run(work: Sequence[tuple[Path, str]], jobs: int | None) -> Iterator[Finding]:
+def _run(work: Sequence[tuple[Path, str]], jobs: int) -> Iterator[Finding]:
     """The findings in the order of the work, however they are computed."""
-    workers = min(jobs or processors(), len(work))
+    workers = min(jobs, len(work))
     if workers == 1:
         yield from (_check(path, label) for path, label in work)
         return
@@ -150,7 +167,12 @@ def _check(path: Path, label: str) -> Finding:
     source = _loaded(path)
     claim = source.claim(label)
     assert claim is not None
-    return check_claim(source, claim)
+    try:
+        with patience(CLAIM_SECONDS):
+            return check_claim(source, claim)
+    except SymplecticCodegenError as error:
+        # As one plain error: others carry more than can be sent from one process to another.
+        raise SourceError(f"{source.name}, claim {label}: {error}") from None
 
 
 @lru_cache(maxsize=32)
