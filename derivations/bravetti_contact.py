@@ -1,10 +1,10 @@
-"""A. Bravetti, M. Daza-Torres, H. Flores-Arguedas, M. Betancourt, contact geometry and optimization.
+"""A. Bravetti, M. Daza-Torres, H. Flores-Arguedas, M. Betancourt: contact optimization.
 
 Optimization algorithms inspired by the geometry of dissipative systems (first version) and Bregman
 dynamics, contact transformations and convex optimization (published version).
 
-Letters: q = w, p = −X, s = U and the contact Hamiltonian is K. H = βK(U, w, X) on the engine's phase
-space, which is the symplectization; h = k = 1 where the papers have no units.
+Letters: q = w, p = −X, s = U and the contact Hamiltonian is K. H = βK(U, w, X) on the engine's
+phase space, which is the symplectization; h = k = 1 where the papers have no units.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ ANY = ARBITRARY.having(
     opaque={"K": ("U", "w1", "w2", "X1", "X2")},
 )
 FRICTION = ARBITRARY.having(hamiltonian="beta*(dot(X, X)/(2*m) + L + gamma*U)")
-RELATIVISTIC = ARBITRARY.having(
-    hamiltonian="beta*(cs*sqrt(dot(X, X) + (m*cs)**2) + L + gamma*U)"
-)
+RELATIVISTIC = ARBITRARY.having(hamiltonian="beta*(cs*sqrt(dot(X, X) + (m*cs)**2) + L + gamma*U)")
 
 CLAIMS = (
     Claim(
@@ -34,9 +32,9 @@ CLAIMS = (
     ),
     Claim(
         "contact.1",
-        printed=r"\dot q = \frac{\partial \mathcal{H}}{\partial p}, \qquad \dot p = -\frac{\partial "
-        r"\mathcal{H}}{\partial q} - p\frac{\partial \mathcal{H}}{\partial s}, \qquad \dot s = "
-        r"p\frac{\partial \mathcal{H}}{\partial p} - \mathcal{H}",
+        printed=r"\dot q = \frac{\partial \mathcal{H}}{\partial p}, \qquad \dot p = "
+        r"-\frac{\partial \mathcal{H}}{\partial q} - p\frac{\partial \mathcal{H}}{\partial s}, "
+        r"\qquad \dot s = p\frac{\partial \mathcal{H}}{\partial p} - \mathcal{H}",
         sentence="the contact Hamiltonian equations",
         states=(
             "h/k*rate(w1) = -partial(K, X1)",
@@ -59,9 +57,11 @@ CLAIMS = (
         printed=r"\eta = ds - p\,dq, \qquad \mathcal{L}_{X_\mathcal{H}} \eta = -\frac{\partial "
         r"\mathcal{H}}{\partial s}\eta",
         sentence="the contact form is preserved up to a factor",
-        states=("h/k*d(rate(U)) + h/k*(rate(X1)*d(w1) + rate(X2)*d(w2) + "
-                "X1*d(rate(w1)) + X2*d(rate(w2))) = "
-                "-partial(K, U)*(d(U) + X1*d(w1) + X2*d(w2))",),
+        states=(
+            "h/k*d(rate(U)) + h/k*(rate(X1)*d(w1) + rate(X2)*d(w2) + "
+            "X1*d(rate(w1)) + X2*d(rate(w2))) = "
+            "-partial(K, U)*(d(U) + X1*d(w1) + X2*d(w2))",
+        ),
         on=ANY,
     ),
     Claim(

@@ -1,4 +1,4 @@
-"""G. França, J. Sulam, D. P. Robinson, R. Vidal, Conformal symplectic and relativistic optimization.
+"""G. França, J. Sulam, D. Robinson, R. Vidal: conformal symplectic, relativistic optimization.
 
 Classical momentum is transcribed from equation (1) of the first version of the preprint; the
 relativistic methods and Nesterov's are transcribed from the authors' published reference
@@ -17,9 +17,7 @@ from symplectic_codegen.algebra.symbols import U, X, beta, w
 from symplectic_codegen.driver import derive
 from symplectic_codegen.verification.claims import ARBITRARY, Case, Claim, Source
 
-STANDARD = ARBITRARY.having(
-    hamiltonian="beta/(2*k)*dot(X, X) + beta*c**2/k*L + h*gamma/k*beta*U"
-)
+STANDARD = ARBITRARY.having(hamiltonian="beta/(2*k)*dot(X, X) + beta*c**2/k*L + h*gamma/k*beta*U")
 MOMENTUM = STANDARD.having(
     reparam=("eta = tau/h", "mu = exp(-gamma*tau)", "zeta = c**2/(h*gamma)"),
     where={"v": "-eta*X", "eps": "eta*(1 - mu)*zeta"},
@@ -58,7 +56,7 @@ _cm = (_cm_v, _x + _cm_v)
 
 
 def _leapfrog() -> dict[str, sp.Expr]:
-    """The exact flows of "C/2 B/2 K B/2 C/2", where G is the gradient at the weights in the middle."""
+    """The exact flows of "C/2 B/2 K B/2 C/2"; G is the gradient at the weights in the middle."""
     scheme = derive(RELATIVISTIC_TEXT, integrator="conformal-leapfrog").scheme
     current: dict[sp.Symbol, sp.Expr] = {z: z for z in (U, w, beta, X)}
     middle = w
@@ -110,9 +108,7 @@ CLAIMS = (
         "system.2",
         printed=r"\omega_t = e^{-\gamma t} \omega_0, \qquad \omega = dx \wedge dp",
         sentence="the symplectic form contracts",
-        states=(
-            "sum(wedge(rate(w), X)) + sum(wedge(w, rate(X))) = -gamma*sum(wedge(w, X))",
-        ),
+        states=("sum(wedge(rate(w), X)) + sum(wedge(w, rate(X))) = -gamma*sum(wedge(w, X))",),
         on=STANDARD,
         remark="The left side is the Lie derivative of Σ dw∧dX along the motion, for every loss.",
     ),
@@ -130,8 +126,8 @@ CLAIMS = (
     ),
     Claim(
         "nesterov.1",
-        printed=r"x_{1/2} = x + \mu v, \quad v^+ = \mu v - \epsilon \nabla f(x_{1/2}), \quad x^+ = x "
-        r"+ v^+",
+        printed=r"x_{1/2} = x + \mu v, \quad v^+ = \mu v - \epsilon \nabla f(x_{1/2}), \quad x^+ = "
+        r"x + v^+",
         sentence="Nesterov's method is not conformal symplectic",
         states=("nag != mu",),
         where={"nag": _determinant(*_nag)},
@@ -147,8 +143,8 @@ CLAIMS = (
     ),
     Claim(
         "stability.1",
-        printed=r"\epsilon \lambda \leq 2(1 + \mu) \quad \text{(momentum)}, \qquad \epsilon \lambda "
-        r"\leq \frac{2(1 + \mu)}{1 + 2\mu} \quad \text{(Nesterov)}",
+        printed=r"\epsilon \lambda \leq 2(1 + \mu) \quad \text{(momentum)}, \qquad \epsilon "
+        r"\lambda \leq \frac{2(1 + \mu)}{1 + 2\mu} \quad \text{(Nesterov)}",
         sentence="the step sizes at which the two methods become unstable on f = λx²/2",
         states=(
             "at(cm, eps, 2*(1 + mu)/lam) = 0",
@@ -168,13 +164,13 @@ CLAIMS = (
             "new(w_i) = w_i + eps*cs*new(p_i)/sqrt(mc**2 + sum(new(p)*new(p)))",
         ),
         on=RELATIVISTIC,
-        remark="Exactly the engine's step of H = (β/k)[a√(X² + q²) + c²L] + (hγ/k)βU: of degree one "
-        "in β, and with cooling.",
+        remark="Exactly the engine's step of H = (β/k)[a√(X² + q²) + c²L] + (hγ/k)βU: of degree "
+        "one in β, and with cooling.",
     ),
     Claim(
         "relativistic.2",
-        printed=r"x_{1/2} = x + \frac{\sqrt{\mu}\, v}{\sqrt{1 + \mu\delta\|v\|^2}}, \quad v_{1/2} = "
-        r"\sqrt{\mu}\, v - \epsilon \nabla f(x_{1/2}), \quad x^+ = x_{1/2} + \frac{v_{1/2}}"
+        printed=r"x_{1/2} = x + \frac{\sqrt{\mu}\, v}{\sqrt{1 + \mu\delta\|v\|^2}}, \quad v_{1/2} "
+        r"= \sqrt{\mu}\, v - \epsilon \nabla f(x_{1/2}), \quad x^+ = x_{1/2} + \frac{v_{1/2}}"
         r"{\sqrt{1 + \delta\|v_{1/2}\|^2}}, \quad v^+ = \sqrt{\mu}\, v_{1/2}",
         sentence="Algorithm 1 with α = 1 (reference implementation, function relativistic2)",
         states=(

@@ -51,7 +51,7 @@ DEGREE_ONE = ARBITRARY.having(
 USER = STANDARD.having(reparam=("eta = tau/h", "mu = exp(-gamma*tau)", "zeta = c**2/(h*gamma)"))
 ACCUMULATION = CONSTANT.having(reparam=("eta = tau/h", "zeta = tau*c**2/h"))
 
-# The entropy of an arbitrary model with two weights, and its change along a displacement (u_U, u_w).
+# The entropy of any model with two weights, and its change along a displacement (u_U, u_w).
 WITH_ENTROPY = ARBITRARY.having(coupling="X", dim=2, opaque={"S": ("U", "w1", "w2")})
 
 
@@ -79,7 +79,9 @@ def entropy_change() -> sp.Expr:
 _pushed = push_forward_tensor(2, inverse=Y / beta)
 _w_at = {
     # The exact motion for L = curv w**2/2 at constant beta, from w0 and x0.
-    "w_at": lambda s: _w0 * sp.cos(_frequency * s) - _x0 / (_h * _frequency) * sp.sin(_frequency * s)
+    "w_at": lambda s: (
+        _w0 * sp.cos(_frequency * s) - _x0 / (_h * _frequency) * sp.sin(_frequency * s)
+    )
 }
 _curv, _c, _h, _w0, _x0 = sp.symbols("curv c h w0 x0", positive=True)
 _frequency = sp.sqrt(_curv) * _c / _h
@@ -136,7 +138,7 @@ CLAIMS = (
     Claim(
         "equilibrium.4",
         printed=r"\beta = \frac{\partial S}{\partial U} \qquad Y_j = \frac{\partial S}{\partial "
-        r"w^j}",
+        r"w^j} \qquad j = 1,...,d",
         defines=("beta = partial(S, U)", "Y_i = partial(S, w_i)"),
         verdict=Verdict.NOT_CHECKABLE,
         reason="Definitions. They fix the units: β is information/energy, Y is information.",
@@ -175,9 +177,7 @@ CLAIMS = (
         assuming=Case(
             "only on the surface β = ∂S/∂U, Y = ∂S/∂w (a Lagrangian submanifold), not on the "
             "phase space: there dω = dΩ is not zero, so that ω is the differential of nothing",
-            states=(
-                "at(theta, beta, partial(S, U), Y1, partial(S, w1), Y2, partial(S, w2)) = dS",
-            ),
+            states=("at(theta, beta, partial(S, U), Y1, partial(S, w1), Y2, partial(S, w2)) = dS",),
             on=WITH_ENTROPY.having(where={"dS": entropy_change()}),
         ),
         reason="ω = dS implies dω = 0, which fails everywhere on the phase space; the equation "
@@ -384,7 +384,11 @@ CLAIMS = (
         "evolution.13",
         printed=r"\{U, \beta\} = 1 \qquad \{w^i, X_j\} = \delta^i_j \qquad \{U, X_i\} = "
         r"-\frac{1}{\beta} X_i",
-        states=("bracket(U, beta) = 1", "bracket(w_i, X_j) = delta_ij", "bracket(U, X_i) = -X_i/beta"),
+        states=(
+            "bracket(U, beta) = 1",
+            "bracket(w_i, X_j) = delta_ij",
+            "bracket(U, X_i) = -X_i/beta",
+        ),
         correct=(
             "bracket(U, beta) = 1",
             "bracket(w_i, X_j) = delta_ij/beta",
@@ -471,17 +475,13 @@ CLAIMS = (
         "integration.1",
         printed=r"h\beta \frac{dX_i}{dt} + h\frac{d\beta}{dt} X_i = h \frac{d}{dt}(\beta X_i) = "
         r"k\frac{\partial H}{\partial w^i}",
-        states=(
-            "h*beta*rate(X_i) + h*rate(beta)*X_i = h*rate(beta*X_i) = k*partial(H, w_i)",
-        ),
+        states=("h*beta*rate(X_i) + h*rate(beta)*X_i = h*rate(beta*X_i) = k*partial(H, w_i)",),
     ),
     Claim(
         "integration.2",
         printed=r"\beta(t) \mathbf{X}(t) = \beta(t-\tau) \mathbf{X}(t-\tau) - \int_{t-\tau}^{t} "
         r"\mathbf{F}(t') dt'",
-        states=(
-            "beta(t)*X_i(t) = beta(t - tau)*X_i(t - tau) - integral(force_i, s, t - tau, t)",
-        ),
+        states=("beta(t)*X_i(t) = beta(t - tau)*X_i(t - tau) - integral(force_i, s, t - tau, t)",),
         on=STANDARD,
         where={"force": "-beta(s)*c**2/h*G"},
         steps=(
@@ -657,7 +657,8 @@ CLAIMS = (
         printed=r"\mathbf{I}(t) = -\int_{t-\tau}^t\mathbf{F}(t') dt' = \frac{c^2}{h} \nabla L "
         r"\int_{t-\tau}^t \beta(t')dt'",
         states=(
-            "integral(beta*c**2/h*curv*w_at(s), s, 0, tau) = c**2/h*curv*w_at(0)*integral(beta, s, 0, tau)",
+            "integral(beta*c**2/h*curv*w_at(s), s, 0, tau) = "
+            "c**2/h*curv*w_at(0)*integral(beta, s, 0, tau)",
         ),
         on=ARBITRARY.having(functions=_w_at),
         example={"curv": "1", "beta": "1", "tau": "1", "w0": "1", "x0": "1", "h": "1", "c": "1"},
@@ -676,15 +677,11 @@ CLAIMS = (
                 "L = κw²/2 at constant β is a harmonic oscillator of frequency c√κ/h, whose motion "
                 "w_at is",
                 ("rate(rate(w1)) = -curv*c**2/h**2*w1",),
-                ARBITRARY.having(
-                    dim=1, hamiltonian="beta/(2*k)*X1**2 + beta*c**2/k*curv*w1**2/2"
-                ),
+                ARBITRARY.having(dim=1, hamiltonian="beta/(2*k)*X1**2 + beta*c**2/k*curv*w1**2/2"),
             ),
             Case(
                 "the two sides differ by O(τ²)",
-                (
-                    "taylor(integral(w_at(s), s, 0, tau) - tau*w_at(0), tau, 1) = 0",
-                ),
+                ("taylor(integral(w_at(s), s, 0, tau) - tau*w_at(0), tau, 1) = 0",),
             ),
         ),
         survivors="The integrand is constant, so that its variable does not matter.",
@@ -701,12 +698,18 @@ CLAIMS = (
         ),
         on=STANDARD,
         steps=(
-            Case("for a power law, β̇ = gβ²", on=ARBITRARY.having(
-                hamiltonian=QUADRATIC + " + h/k*g*beta**2*U")),
-            Case("for a profile that is given in time, β̇ = a + bt", on=ARBITRARY.having(
-                hamiltonian=QUADRATIC + " + h/k*(a + b*t)*U")),
-            Case("for linear cooling with a source, β̇ = γ(β + b)", on=ARBITRARY.having(
-                hamiltonian=QUADRATIC + " + h*gamma/k*(beta + b)*U")),
+            Case(
+                "for a power law, β̇ = gβ²",
+                on=ARBITRARY.having(hamiltonian=QUADRATIC + " + h/k*g*beta**2*U"),
+            ),
+            Case(
+                "for a profile that is given in time, β̇ = a + bt",
+                on=ARBITRARY.having(hamiltonian=QUADRATIC + " + h/k*(a + b*t)*U"),
+            ),
+            Case(
+                "for linear cooling with a source, β̇ = γ(β + b)",
+                on=ARBITRARY.having(hamiltonian=QUADRATIC + " + h*gamma/k*(beta + b)*U"),
+            ),
         ),
         remark="With the frozen gradient of application.8. The bracket is τ times the average of "
         "the thermal mass over the step, divided by its last value.",
@@ -723,9 +726,7 @@ CLAIMS = (
         "application.11",
         printed=r"\mathbf{I}(t) = \frac{\beta c^2}{h} \nabla L \int_{t-\tau}^t dt' = "
         r"\frac{\tau c^2}{h}\beta \nabla L",
-        states=(
-            "I_i = beta0*c**2/h*G_i*integral(1, s, t - tau, t) = tau*c**2/h*beta0*G_i",
-        ),
+        states=("I_i = beta0*c**2/h*G_i*integral(1, s, t - tau, t) = tau*c**2/h*beta0*G_i",),
         where={"I": "beta(t)*X(t) - beta(t - tau)*X(t - tau)"},
         on=CONSTANT,
         survivors="The integrand is constant, so that its variable does not matter.",
@@ -870,9 +871,7 @@ CLAIMS = (
         "application.22",
         printed=r"\mathbf{X}(t) = e^{-\gamma \tau} \mathbf{X}(t-\tau) + \frac{1-e^{-\gamma \tau}}"
         r"{\gamma} \frac{c^2}{h} \nabla L",
-        states=(
-            "X_i(t) = exp(-gamma*tau)*X_i(t - tau) + (1 - exp(-gamma*tau))/gamma*c**2/h*G_i",
-        ),
+        states=("X_i(t) = exp(-gamma*tau)*X_i(t - tau) + (1 - exp(-gamma*tau))/gamma*c**2/h*G_i",),
         on=STANDARD,
     ),
     Claim(
@@ -880,8 +879,7 @@ CLAIMS = (
         sentence="the momentum will be an exponential moving average of the loss gradient",
         states=("X_i(t) = exp(-gamma*tau)*X_i(t - tau) + (1 - exp(-gamma*tau))*G_i",),
         correct=(
-            "X_i(t) = exp(-gamma*tau)*X_i(t - tau) + "
-            "(1 - exp(-gamma*tau))*(c**2/(h*gamma)*G_i)",
+            "X_i(t) = exp(-gamma*tau)*X_i(t - tau) + (1 - exp(-gamma*tau))*(c**2/(h*gamma)*G_i)",
         ),
         on=STANDARD,
         verdict=Verdict.CORRECTED,
@@ -921,25 +919,23 @@ CLAIMS = (
         r"\mathbf{X}^2 - \frac{\beta^3 (\mathbf{X}^2)^2}{8k^3} + \cdots",
         states=(
             "sqrt(r + k**2/beta**2) = k**2/beta**2*sqrt(beta**2/k**2*r + 1)",
-            "taylor(sqrt(r + k**2/beta**2), r, 2) = "
-            "k/beta + beta/(2*k)*r - beta**3*r**2/(8*k**3)",
+            "taylor(sqrt(r + k**2/beta**2), r, 2) = k/beta + beta/(2*k)*r - beta**3*r**2/(8*k**3)",
         ),
         correct=(
             "sqrt(r + k**2/beta**2) = k/beta*sqrt(beta**2/k**2*r + 1)",
-            "taylor(sqrt(r + k**2/beta**2), r, 2) = "
-            "k/beta + beta/(2*k)*r - beta**3*r**2/(8*k**3)",
+            "taylor(sqrt(r + k**2/beta**2), r, 2) = k/beta + beta/(2*k)*r - beta**3*r**2/(8*k**3)",
         ),
         corrected=r"\sqrt{\mathbf{X}^2+\frac{k^2}{\beta^2}} = \frac{k}{\beta} "
         r"\sqrt{\frac{\beta^2}{k^2}\mathbf{X}^2 + 1}",
         verdict=Verdict.CORRECTED,
         balanced=False,
         remark="r stands for X².",
-        reason="The factor in front of the second root is k/β, not its square. The series is right.",
+        reason="The factor before the second root is k/β, not its square. The series is right.",
     ),
     Claim(
         "application.28",
-        sentence="This Hamiltonian is a generalization of the previous one, since for small momenta "
-        "|X| ≪ k/β the kinetic energy can be approximated",
+        sentence="This Hamiltonian is a generalization of the previous one, since for small "
+        "momenta |X| ≪ k/β the kinetic energy can be approximated",
         states=("limit((sqrt(r + k**2/beta**2) - k/beta)/(beta/(2*k)*r), r, 0) = 1",),
         steps=(
             Case(
@@ -989,9 +985,7 @@ CLAIMS = (
         "application.32",
         printed=r"\mathbf{w}(t) = \mathbf{w}(t-\tau) - \eta \frac{\mathbf{X}}"
         r"{\sqrt{\mathbf{X}^2 + k^2/\beta^2}}",
-        states=(
-            "w_i(t) = w_i(t - tau) - eta*X_i(t)/sqrt(norm2 + k**2/beta0**2)",
-        ),
+        states=("w_i(t) = w_i(t - tau) - eta*X_i(t)/sqrt(norm2 + k**2/beta0**2)",),
         where={"eta": "k*tau/(h*beta0)", "norm2": "sum(X(t)*X(t))"},
         on=RELATIVISTIC_CONSTANT,
         remark="η is a pure number here, kτ/(hβ), while the η of application.15 is τ/h.",
@@ -1021,8 +1015,8 @@ CLAIMS = (
     ),
     Claim(
         "application.34",
-        sentence="However, considering β(t) = βe^(γt), we observe that v → 0 rapidly and the system "
-        "ceases to learn.",
+        sentence="However, considering β(t) = βe^(γt), we observe that v → 0 rapidly and the "
+        "system ceases to learn.",
         states=(
             "dot(v, v) < (k/(h*beta))**2",
             "limit(k/(h*beta(t)), t, oo) = 0",
@@ -1061,7 +1055,8 @@ CLAIMS = (
         "momentum-based optimizers such as Adam and, as a specific case, the RMSProp optimizer. "
         "Verifying this correspondence explicitly … remains as future work.",
         states=(
-            "new(X_i) = beta1*(1 - beta1**(n - 1))/(1 - beta1**n)*X_i + (1 - beta1)/(1 - beta1**n)*G_i",
+            "new(X_i) = beta1*(1 - beta1**(n - 1))/(1 - beta1**n)*X_i + "
+            "(1 - beta1)/(1 - beta1**n)*G_i",
             "new(w_i) = w_i - step_i",
         ),
         on=ARBITRARY.having(catalog="adam"),
@@ -1096,7 +1091,7 @@ CLAIMS = (
             "√(2L), the distance itself, obeys it",
             ("abs(w1 - w3) <= abs(w1 - w2) + abs(w2 - w3)",),
         ),
-        survivors="Turned round the inequality is refuted as well (by three equal distances apart).",
+        survivors="Turned round the inequality is refuted as well, by a w₂ far away.",
         reason="A loss is a function of one configuration; read as a distance to the best one, "
         "L = (w − w*)²/2 breaks the triangle inequality.",
     ),
@@ -1202,7 +1197,7 @@ def draw_accumulation() -> tuple[Panel, ...]:
     """|w| by step on w²/2: the rule of the text, gradient descent, momentum."""
     curves = []
     for label, setting, rates in (
-        ("the paper's \"SGD\"", CONSTANT, {"tau": 0.3}),
+        ('the paper\'s "SGD"', CONSTANT, {"tau": 0.3}),
         ("gradient descent", None, {}),
         ("momentum", STANDARD, {"tau": 0.3, "gamma": 1.2}),
     ):
@@ -1230,9 +1225,9 @@ def draw_internal_energy() -> tuple[Panel, ...]:
     time = [0.05 * n for n in range(301)]
     energy = [p[1][0] ** 2 / 2 + (p[0][0] ** 2 - 1) ** 2 / 4 for p in path]
     return (
-        Panel("internal energy: no Lyapunov function", "t", "U", (
-            _curve(time, [p[2] for p in path]),
-        )),
+        Panel(
+            "internal energy: no Lyapunov function", "t", "U", (_curve(time, [p[2] for p in path]),)
+        ),
         Panel("what does fall", "t", "X²/2 + c²L", (_curve(time, energy),)),
     )
 
@@ -1241,9 +1236,7 @@ def draw_area() -> tuple[Panel, ...]:
     """An ensemble in (w, X) carried along by the step, on the loss 1 − cos w."""
     angles = np.linspace(0, 2 * np.pi, 121)
     w, x = 1.2 + 0.45 * np.cos(angles), 0.45 * np.sin(angles)
-    path = _trajectory(
-        STANDARD, tuple(w), 60, np.sin, momenta=tuple(x), tau=0.2, gamma=0.25
-    )
+    path = _trajectory(STANDARD, tuple(w), 60, np.sin, momenta=tuple(x), tau=0.2, gamma=0.25)
     curves = []
     first = _area(path[0][0], path[0][1])
     for n in (0, 8, 16, 32):
@@ -1275,9 +1268,7 @@ def draw_energy() -> tuple[Panel, ...]:
 def draw_stopping() -> tuple[Panel, ...]:
     """w(t) on w²/2 from w = 10 with a bounded speed, under cooling."""
     curves = []
-    degree_one = ARBITRARY.having(
-        hamiltonian=f"beta/k*(sqrt(dot(X, X) + 1) + c**2*L) + {COOLING}"
-    )
+    degree_one = ARBITRARY.having(hamiltonian=f"beta/k*(sqrt(dot(X, X) + 1) + c**2*L) + {COOLING}")
     for label, setting in (("as printed", RELATIVISTIC), ("of degree one in β", degree_one)):
         path = _trajectory(setting, (10.0,), 400, lambda w: w, tau=0.1, gamma=0.3)
         curves.append(_curve([0.1 * n for n in range(401)], [p[0][0] for p in path], label))

@@ -20,17 +20,18 @@ WITH_DECAY = ARBITRARY.having(
 CLAIMS = (
     Claim(
         "lagrangian.1",
-        printed=r"\mathcal{L} = e^{\frac{\gamma}{m}t}\left(\frac{m}{2}|\dot q|^2 - f(q)\right) \quad "
-        r"\Rightarrow \quad m\ddot q + \gamma \dot q + \nabla f = 0",
+        printed=r"\mathcal{L} = e^{\frac{\gamma}{m}t}\left(\frac{m}{2}|\dot q|^2 - f(q)\right) "
+        r"\quad \Rightarrow \quad m\ddot q + \gamma \dot q + \nabla f = 0",
         states=("m*rate(rate(w_i)) + gam*rate(w_i) + G_i = 0",),
         on=LAGRANGIAN,
         steps=(
-            Case("the exponential factor is the thermal parameter", (
-                "beta(t) = beta0*exp(gam/m*t)",
-            )),
-            Case("its momentum m e^(γt/m) q̇ is the entropic moment Y, up to units and sign", (
-                "-h*beta*rate(w_i) = Y_i",
-            )),
+            Case(
+                "the exponential factor is the thermal parameter", ("beta(t) = beta0*exp(gam/m*t)",)
+            ),
+            Case(
+                "its momentum m e^(γt/m) q̇ is the entropic moment Y, up to units and sign",
+                ("-h*beta*rate(w_i) = Y_i",),
+            ),
         ),
         remark="The Lagrangian of Caldirola and Kanai.",
     ),
@@ -38,10 +39,8 @@ CLAIMS = (
         "lagrangian.2",
         printed=r"q_{n+1} = q_n + \beta (q_n - q_{n-1}) - \eta \nabla f \quad \Rightarrow \quad "
         r"\frac{\eta(1+\beta)}{2} \ddot q + (1-\beta) \dot q + \nabla f = 0",
-        sentence="gradient descent with momentum as a differential equation, with one step per time η",
-        states=(
-            "taylor(moved, eta, 2)/eta = eta*(1 + b)/2*rate_s**2 + (1 - b)*rate_s",
-        ),
+        sentence="gradient descent with momentum as a differential equation, one step per time η",
+        states=("taylor(moved, eta, 2)/eta = eta*(1 + b)/2*rate_s**2 + (1 - b)*rate_s",),
         where={
             # On q = e^{st}, with q̇ = s q: every linear equation is decided by its exponentials.
             "moved": "(exp(rate_s*eta) - 1) - b*(1 - exp(-rate_s*eta))",
@@ -59,8 +58,8 @@ CLAIMS = (
     ),
     Claim(
         "symmetry.2",
-        printed=r"\frac{d}{dt}\left(e^{\frac{\gamma}{m}t}\, m\,(q_1 \dot q_2 - q_2 \dot q_1)\right) "
-        r"= 0",
+        printed=r"\frac{d}{dt}\left(e^{\frac{\gamma}{m}t}\, m\,(q_1 \dot q_2 - q_2 \dot "
+        r"q_1)\right) = 0",
         sentence="rotation symmetry",
         states=("rate(beta*(w1*rate(w2) - w2*rate(w1))) = 0",),
         on=ARBITRARY.having(
@@ -72,7 +71,8 @@ CLAIMS = (
     ),
     Claim(
         "symmetry.3",
-        printed=r"m \frac{d^2}{dt^2}|q|^2 + \gamma \frac{d}{dt}|q|^2 + 2\lambda |q|^2 = 2m|\dot q|^2",
+        printed=r"m \frac{d^2}{dt^2}|q|^2 + \gamma \frac{d}{dt}|q|^2 + 2\lambda |q|^2 = "
+        r"2m|\dot q|^2",
         sentence="scale symmetry, q·∇f = 0, with weight decay λ: kinetic symmetry breaking",
         states=(
             "at(m*rate(rate(radius2)) + gam*rate(radius2) + 2*lam*radius2, radial, 0) = 2*m*speed2",

@@ -40,9 +40,7 @@ CLAIMS = (
         "bregman.2",
         printed=r"\ddot X_t + \eta \dot X_t + C \eta^2 e^{\eta t} \nabla f(X_t) = 0",
         sentence="the exponential subfamily, Euclidean",
-        states=(
-            "at(rate(rate(w_i)) + r*rate(w_i) + C*r**2*exp(r*t)*G_i, h, 1, k, 1) = 0",
-        ),
+        states=("at(rate(rate(w_i)) + r*rate(w_i) + C*r**2*exp(r*t)*G_i, h, 1, k, 1) = 0",),
         on=EXPONENTIAL,
         remark="The paper's η is r.",
     ),
@@ -51,9 +49,7 @@ CLAIMS = (
         printed=r"\frac{d}{dt}\left[\tfrac12 |x^* - X_t - e^{-\alpha_t}\dot X_t|^2 + e^{\beta_t}"
         r"(f(X_t) - f^*)\right] = -\dot\beta_t e^{\beta_t} D_f(x^*, X_t) \leq 0",
         sentence="the energy functional, hence f(X_t) − f* = O(e^(−β_t))",
-        states=(
-            "at(rate(dot(ahead, ahead)/2 + C*t**p*L), h, 1, k, 1) = -p/t*C*t**p*(slope - L)",
-        ),
+        states=("at(rate(dot(ahead, ahead)/2 + C*t**p*L), h, 1, k, 1) = -p/t*C*t**p*(slope - L)",),
         on=POLYNOMIAL,
         where={"ahead": "w + t/p*at(rate(w), h, 1, k, 1)"},
         remark="With x* = 0 and f* = 0; D_f(0, x) = ∇f·x − f is not negative for a convex f.",
@@ -100,15 +96,13 @@ CLAIMS = (
         printed=r"\tilde H(x, t, r, E) = H(x, r, t) + E: \qquad \frac{dt}{ds} = 1",
         sentence="time as a coordinate, with the energy as its conjugate (extended phase space)",
         states=("rate(beta) = f0", "bracket(U, beta) = 1"),
-        on=ARBITRARY.having(
-            coupling="X", hamiltonian="dot(Y, Y)/(2*beta) + beta*L + h/k*f0*U"
-        ),
+        on=ARBITRARY.having(coupling="X", hamiltonian="dot(Y, Y)/(2*beta) + beta*L + h/k*f0*U"),
         remark="The pair is (β, U): the engine's thermal part is the clock.",
     ),
     Claim(
         "symplectic.2",
-        sentence="compositions of the flows of kinetic and potential part, such as the leapfrog, are "
-        "symplectic",
+        sentence="compositions of the flows of kinetic and potential part, such as the leapfrog, "
+        "are symplectic",
         printed=r"\Psi^*\omega = \omega",
         states=("area(after_w_i, after_Y_j) = delta_ij", "area(after_w_i, after_w_j) = 0"),
         on=ARBITRARY.having(
@@ -122,8 +116,8 @@ CLAIMS = (
                 ("Y_i(t) = Y_i + k/h*tau*C*p*G_i", "w_i(t) = w_i - k/h*tau*p*Y_i(t)"),
             ),
         ),
-        survivors="{w, Y⁺} = δ as well, since the kick does not move w; the bracket of an entry with "
-        "itself vanishes.",
+        survivors="{w, Y⁺} = δ as well, since the kick does not move w; the bracket of an entry "
+        "with itself vanishes.",
         remark="One step with frozen time; the composition of exact flows is symplectic.",
     ),
 )
@@ -131,8 +125,8 @@ CLAIMS = (
 SOURCE = Source(
     name="wibisono_betancourt",
     title="Accelerated methods as Bregman dynamics, and symplectic optimization",
-    reference="A. Wibisono, A. Wilson, M. Jordan, PNAS 113 (2016), arXiv:1603.04245; M. Betancourt, "
-    "M. Jordan, A. Wilson (2018), arXiv:1802.03653",
+    reference="A. Wibisono, A. Wilson, M. Jordan, PNAS 113 (2016), arXiv:1603.04245; M. "
+    "Betancourt, M. Jordan, A. Wilson (2018), arXiv:1802.03653",
     notes="Euclidean case. The papers' X is w, their conjugate momentum is −Y.",
     claims=CLAIMS,
 )

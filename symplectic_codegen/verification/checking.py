@@ -169,9 +169,7 @@ class _Examiner:
         if case is None:
             return None
         states = case.states or self.claim.states
-        return CaseFinding(
-            case.text, self.relations(states, case.on or self.claim.on, case.where)
-        )
+        return CaseFinding(case.text, self.relations(states, case.on or self.claim.on, case.where))
 
     def relations(
         self, texts: Sequence[str], setting: Setting, where: Mapping[str, Any]

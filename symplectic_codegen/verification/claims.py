@@ -12,8 +12,8 @@ functions of that language a relation may use
     at(f, x, a, ...)     f at x = a                     limit(f, x, a)  its limit
     integral(f, s, a, b) a definite integral            taylor(f, x, n) a Taylor polynomial
 
-and `X_i` is the i-th entry of a vector X for an arbitrary i, `delta_ij` the Kronecker symbol. `H` is
-the Hamiltonian of the setting, an arbitrary one if the setting has none. Everything the paper
+and `X_i` is the i-th entry of a vector X for an arbitrary i, `delta_ij` the Kronecker symbol. `H`
+is the Hamiltonian of the setting, an arbitrary one if the setting has none. Everything the paper
 defines on the way is a name with a text of its own (`where`).
 """
 

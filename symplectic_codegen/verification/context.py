@@ -533,9 +533,7 @@ class ExplicitContext(Context):
         return sp.Symbol(f"{vector}_{z.name}", real=True)
 
     def along(self, f: sp.Expr, vector: str) -> sp.Expr:
-        return sp.Add(
-            *(sp.diff(f, z) * self._direction(vector, z) for z in self.chart.coordinates)
-        )
+        return sp.Add(*(sp.diff(f, z) * self._direction(vector, z) for z in self.chart.coordinates))
 
 
 def _canonical(name: str) -> str:

@@ -164,8 +164,6 @@ class Units:
 
     def _call(self, node: Node) -> Dimension | None:
         name, arguments = node.text, node.children
-        if name in self._units:
-            return self._units[name]
         if name == "integral":
             return self._integral(arguments)
         first = self.of(arguments[0]) or NONE

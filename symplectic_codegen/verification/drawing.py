@@ -38,7 +38,6 @@ def draw(picture: Picture, panels: tuple[Panel, ...]) -> list[str]:
 
     settings: dict[str, Any] = {
         "svg.fonttype": "none",
-        "svg.hashsalt": picture.name,
         "font.family": "sans-serif",
         "font.size": 10,
         "text.color": _INK,
@@ -52,7 +51,8 @@ def draw(picture: Picture, panels: tuple[Panel, ...]) -> list[str]:
     }
     elements = []
     for number, panel in enumerate(panels):
-        with mpl.rc_context({**settings, "svg.hashsalt": f"{picture.name}{number}"}):
+        salted: Any = settings | {"svg.hashsalt": f"{picture.name}{number}"}
+        with mpl.rc_context(salted):
             figure = Figure(figsize=(4.4, 3.4), layout="constrained")
             _fill(figure.add_subplot(), panel)
             stream = io.StringIO()

@@ -9,8 +9,10 @@ from symplectic_codegen.language.syntax import Node
 from symplectic_codegen.verification.relations import Relation, parse_relations
 
 _GREEK: Final = frozenset(
-    "alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu rho sigma tau phi psi omega "
-    "Gamma Delta Theta Lambda Phi Psi Omega".split()
+    (
+        *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "kappa", "mu"),
+        *("nu", "rho", "sigma", "tau", "phi", "psi", "omega", "Gamma", "Delta", "Theta", "Omega"),
+    )
 )
 _NAMES: Final = {
     "lam": r"\lambda",

@@ -54,9 +54,7 @@ class _Chosen:
         """A polynomial in the place of an undefined function, other for every name."""
         if name == L.name or self.is_nice:
             return self.loss(arguments)
-        total = sp.Add(
-            *(reproducible_value(f"{name}{i}", 0) * a for i, a in enumerate(arguments))
-        )
+        total = sp.Add(*(reproducible_value(f"{name}{i}", 0) * a for i, a in enumerate(arguments)))
         return total + total**3 / 5 + sp.Add(*(a**2 * (i + 1) for i, a in enumerate(arguments)))
 
     def write(self, expr: sp.Expr) -> sp.Expr:
@@ -94,7 +92,7 @@ def value_at(expr: sp.Expr, number: int) -> sp.Expr | None:
 
     >>> from symplectic_codegen.algebra.symbols import beta
     >>> value_at(beta / beta, 0)
-    1.00000000000000000000000000000000000000000000000000
+    1.0000000000000000000000000000000000000000000000000
     """
     written = _GENERIC.write(expr)
     point = {s: _generic_value(s, number) for s in written.free_symbols}
@@ -163,7 +161,9 @@ def _digest(name: str, number: int) -> bytes:
 
 
 _UNITS: Final = ("h", "k", "c")
-_SMALL: Final = tuple(sp.Rational(*pq) for pq in ((2, 1), (3, 1), (1, 2), (5, 1), (1, 3), (4, 1), (7, 1)))
+_SMALL: Final = tuple(
+    sp.Rational(*pq) for pq in ((2, 1), (3, 1), (1, 2), (5, 1), (1, 3), (4, 1), (7, 1))
+)
 
 
 def _nice_value(name: str, position: int, choice: int, symbol: sp.Symbol) -> sp.Expr:

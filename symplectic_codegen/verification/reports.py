@@ -35,9 +35,7 @@ _TO_CORRECT: Final = (Verdict.CORRECTED, Verdict.REFUTED, Verdict.ASSUMING)
 _DRAWING: Final = re.compile(r"<svg\b.*?</svg>", re.DOTALL)
 
 
-def report_text(
-    verification: Verification, suffix: str, score: MutationScore | None = None
-) -> str:
+def report_text(verification: Verification, suffix: str, score: MutationScore | None = None) -> str:
     """The report in the format that belongs to a file suffix.
 
     Raises:
@@ -162,9 +160,7 @@ def _source_html(report: SourceReport) -> dict[str, Any]:
         "title": escape(source.title),
         "reference": escape(source.reference),
         "notes": escape(source.notes),
-        "counts": ", ".join(
-            f"{count} {v.value}" for v in Verdict if (count := report.count(v))
-        ),
+        "counts": ", ".join(f"{count} {v.value}" for v in Verdict if (count := report.count(v))),
         "problems": [escape(problem) for problem in report.problems],
         "sections": sections,
     }

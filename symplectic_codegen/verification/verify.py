@@ -99,7 +99,12 @@ def verify(
     ]  # fmt: skip
     if not work:
         raise SourceError(_no_claim(claim, [source for _, source in sources]))
-    found = list((progress or _silent)(_run(work, jobs), len(work)))
+    if min(jobs, len(work)) == 1:
+        loaded = dict(sources)
+        stream: Iterator[Finding] = (_check_in(loaded[path], label) for path, label in work)
+    else:
+        stream = _in_parallel(work, jobs)
+    found = list((progress or _silent)(stream, len(work)))
     by_path: dict[Path, list[Finding]] = {path: [] for path in paths}
     for (path, _), finding in zip(work, found, strict=True):
         by_path[path].append(finding)
@@ -140,31 +145,32 @@ def _own_problems(finding: Finding, stored: Values) -> tuple[str, ...]:
     return tuple(problem for problem in finding.problems if problem not in about_values)
 
 
-def _compared(
-    path: Path, source: Source, findings: Sequence[Finding], whole: bool
-) -> SourceReport:
+def _compared(path: Path, source: Source, findings: Sequence[Finding], whole: bool) -> SourceReport:
     stored = read_values(path)
-    checked = tuple(
-        replace(f, problems=(*f.problems, *compare(f, stored))) for f in findings
-    )
+    checked = tuple(replace(f, problems=(*f.problems, *compare(f, stored))) for f in findings)
     labels = [c.label for c in source.claims]
     return SourceReport(path, source, checked, tuple(forgotten(stored, labels)) if whole else ())
 
 
-def _run(work: Sequence[tuple[Path, str]], jobs: int) -> Iterator[Finding]:
-    """The findings in the order of the work, however they are computed."""
-    workers = min(jobs, len(work))
-    if workers == 1:
-        yield from (_check(path, label) for path, label in work)
-        return
+def _in_parallel(work: Sequence[tuple[Path, str]], jobs: int) -> Iterator[Finding]:
+    """The findings in the order of the work, whichever process computes them."""
     # Spawned workers: a process that is forked while a display thread runs can hang.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(min(jobs, len(work)), mp_context=context) as pool:
         yield from pool.map(_check, *zip(*work, strict=True), chunksize=2)
 
 
 def _check(path: Path, label: str) -> Finding:
-    source = _loaded(path)
+    return _check_in(_loaded(path), label)
+
+
+@lru_cache(maxsize=32)
+def _loaded(path: Path) -> Source:
+    """For a worker, which lives for one verification and gets the claims of a source one by one."""
+    return load_source(path)
+
+
+def _check_in(source: Source, label: str) -> Finding:
     claim = source.claim(label)
     assert claim is not None
     try:
@@ -173,11 +179,6 @@ def _check(path: Path, label: str) -> Finding:
     except SymplecticCodegenError as error:
         # As one plain error: others carry more than can be sent from one process to another.
         raise SourceError(f"{source.name}, claim {label}: {error}") from None
-
-
-@lru_cache(maxsize=32)
-def _loaded(path: Path) -> Source:
-    return load_source(path)
 
 
 def processors() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 
@@ -12,9 +13,7 @@ from symplectic_codegen.verification.relations import SourceError
 from symplectic_codegen.verification.trusted import compare, forgotten
 
 CONSTANT = ARBITRARY.having(hamiltonian="beta/(2*k)*dot(X, X) + beta*c**2/k*L")
-COOLED = ARBITRARY.having(
-    hamiltonian="beta/(2*k)*dot(X, X) + beta*c**2/k*L + h*gamma/k*beta*U"
-)
+COOLED = ARBITRARY.having(hamiltonian="beta/(2*k)*dot(X, X) + beta*c**2/k*L + h*gamma/k*beta*U")
 
 
 def found(claim: Claim, **dimensions: str) -> Finding:
@@ -31,9 +30,7 @@ def test_proved_and_refuted() -> None:
     refuted = found(WRONG)
     assert refuted.verdict is Verdict.REFUTED
     assert refuted.problems == ("the verdict is 'refuted', recorded is 'proved'",)
-    assert str(refuted.counterexample) == "−1 against 1 at X₁ = 2, X₂ = 3, β = 2, i = 1" or (
-        refuted.counterexample is not None
-    )
+    assert refuted.counterexample is not None
     assert found(replace(WRONG, verdict=Verdict.REFUTED)).ok
 
 
@@ -43,9 +40,9 @@ def test_a_counterexample_is_one() -> None:
     assert counterexample is not None
     point = dict(counterexample.point)
     assert point["i"] == "1"
-    x, beta = int(point["X₁"]), int(point["β"])
-    assert counterexample.left.replace("−", "-") == str(-x // beta) or x % beta
-    assert counterexample.right != counterexample.left
+    x, beta = (Fraction(point[name].replace("−", "-")) for name in ("X₁", "β"))
+    assert Fraction(counterexample.left.replace("−", "-")) == -x / beta
+    assert Fraction(counterexample.right.replace("−", "-")) == x / beta
 
 
 def test_corrected() -> None:
@@ -120,7 +117,7 @@ def test_values_are_compared() -> None:
     stored = {"a.1": finding.values}
     assert compare(finding, stored) == []
     assert "no trusted value" in compare(finding, {})[0]
-    (text, points), = finding.values["printed"].items()
+    ((text, points),) = finding.values["printed"].items()
     left, right = points[0]
     changed = {"a.1": {"printed": {text: [[left, right + "1"], points[1]]}}}
     assert compare(finding, changed) == []  # the 31st digit is rounding

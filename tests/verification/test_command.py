@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from symplectic_codegen.cli import main
 
-PAPER = '''
+PAPER = """
 from symplectic_codegen.verification.claims import ARBITRARY, Claim, Source, Verdict
 
 SOURCE = Source(
@@ -28,7 +28,7 @@ SOURCE = Source(
               reason="The factor 1/beta is missing."),
     ),
 )
-'''
+"""
 
 
 def run(*words: str) -> Result:

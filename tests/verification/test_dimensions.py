@@ -46,9 +46,9 @@ def test_balanced(text: str) -> None:
 
 @pytest.mark.parametrize("text", UNBALANCED)
 def test_unbalanced(text: str) -> None:
+    (relation,) = parse_relations(text)
     with pytest.raises(UnbalancedError, match="unit"):
-        for relation in parse_relations(text):
-            Units(UNITS, {}).check(relation)
+        Units(UNITS, {}).check(relation)
 
 
 def test_a_name_without_a_unit_is_an_error() -> None:

@@ -62,7 +62,7 @@ def test_a_sample_of_all_claims() -> None:
                 noticed += outcome.noticed != "no"
                 assert outcome.noticed != "no" or claim.survivors, outcome
     assert total > 200
-    assert noticed / total > 0.95
+    assert noticed / total > 0.9
 
 
 def test_the_stored_result_is_explained() -> None:
