@@ -8,7 +8,7 @@ that w, L and the metric are pure numbers.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,14 +77,14 @@ def entropy_change() -> sp.Expr:
 
 
 _pushed = push_forward_tensor(2, inverse=Y / beta)
+_curv, _c, _h, _w0, _x0 = sp.symbols("curv c h w0 x0", positive=True)
+_frequency = sp.sqrt(_curv) * _c / _h
 _w_at = {
     # The exact motion for L = curv w**2/2 at constant beta, from w0 and x0.
     "w_at": lambda s: (
         _w0 * sp.cos(_frequency * s) - _x0 / (_h * _frequency) * sp.sin(_frequency * s)
     )
 }
-_curv, _c, _h, _w0, _x0 = sp.symbols("curv c h w0 x0", positive=True)
-_frequency = sp.sqrt(_curv) * _c / _h
 
 CLAIMS = (
     # ------------------------------------------------------------------------------ introduction
@@ -176,7 +176,7 @@ CLAIMS = (
         verdict=Verdict.ASSUMING,
         assuming=Case(
             "only on the surface β = ∂S/∂U, Y = ∂S/∂w (a Lagrangian submanifold), not on the "
-            "phase space: there dω = dΩ is not zero, so that ω is the differential of nothing",
+            "phase space: there dω is the symplectic form, not zero, so that ω is no differential",
             states=("at(theta, beta, partial(S, U), Y1, partial(S, w1), Y2, partial(S, w2)) = dS",),
             on=WITH_ENTROPY.having(where={"dS": entropy_change()}),
         ),
@@ -1152,14 +1152,15 @@ def _trajectory(
     gradient: Callable[[Floats], Floats],
     loss: Callable[[Floats], float] = lambda w: 0.0,
     momenta: Sequence[float] | None = None,
-    **hyperparameters: float,
+    *,
+    rates: Mapping[str, float],
 ) -> list[tuple[Floats, Floats, float]]:
     """(w, X, U) before the first step and after each one."""
     assert setting.hamiltonian is not None
     spec = Spec.from_expression(setting.hamiltonian, reparams=setting.reparam)
     optimizer = load(spec.replace(with_energy=setting.with_energy), target="numpy")
     w = np.array(start, dtype=np.float64)
-    run: Any = optimizer([w], **hyperparameters)
+    run: Any = optimizer([w], **rates)
     state = run.state_dict()
     if momenta is not None:
         state["buffers"]["X"] = [np.array(momenta, dtype=np.float64)]
@@ -1175,7 +1176,7 @@ def _trajectory(
     return path
 
 
-def _curve(x: Sequence[float], y: Sequence[float], label: str = "", closed: bool = False) -> Curve:
+def _curve(x: Iterable[float], y: Iterable[float], label: str = "", closed: bool = False) -> Curve:
     return Curve(tuple(map(float, x)), tuple(map(float, y)), label, closed)
 
 
@@ -1184,10 +1185,10 @@ def draw_orbits() -> tuple[Panel, ...]:
     slopes = np.array([1.0, 2.0])
     panels = []
     for title, setting, rates in (
-        ("constant β: the orbit never closes", CONSTANT, {}),
-        ("cooling, β̇ = γβ: it ends in the minimum", STANDARD, {"gamma": 0.12}),
+        ("constant β: the orbit never closes", CONSTANT, {"tau": 0.05}),
+        ("cooling, β̇ = γβ: it ends in the minimum", STANDARD, {"tau": 0.05, "gamma": 0.12}),
     ):
-        path = _trajectory(setting, (1.0, 1.0), 900, lambda w: slopes * w, tau=0.05, **rates)
+        path = _trajectory(setting, (1.0, 1.0), 900, lambda w: slopes * w, rates=rates)
         w = np.array([p[0] for p in path])
         panels.append(Panel(title, "w₁", "w₂", (_curve(w[:, 0], w[:, 1]),)))
     return tuple(panels)
@@ -1195,18 +1196,13 @@ def draw_orbits() -> tuple[Panel, ...]:
 
 def draw_accumulation() -> tuple[Panel, ...]:
     """|w| by step on w²/2: the rule of the text, gradient descent, momentum."""
-    curves = []
+    curves = [_curve(range(81), [0.91**n for n in range(81)], "gradient descent")]
     for label, setting, rates in (
         ('the paper\'s "SGD"', CONSTANT, {"tau": 0.3}),
-        ("gradient descent", None, {}),
         ("momentum", STANDARD, {"tau": 0.3, "gamma": 1.2}),
     ):
-        if setting is None:
-            w = [0.91**n for n in range(81)]
-        else:
-            path = _trajectory(setting, (1.0,), 80, lambda w: w, **rates)
-            w = [abs(p[0][0]) for p in path]
-        curves.append(_curve(range(81), [max(v, 1e-6) for v in w], label))
+        path = _trajectory(setting, (1.0,), 80, lambda w: w, rates=rates)
+        curves.append(_curve(range(81), [max(abs(p[0][0]), 1e-6) for p in path], label))
     return (Panel("distance to the minimum of w²/2", "step", "|w|", tuple(curves), log_y=True),)
 
 
@@ -1219,8 +1215,7 @@ def draw_internal_energy() -> tuple[Panel, ...]:
         300,
         lambda w: w * (w**2 - 1),
         lambda w: float((w[0] ** 2 - 1) ** 2 / 4),
-        tau=0.05,
-        gamma=0.3,
+        rates={"tau": 0.05, "gamma": 0.3},
     )
     time = [0.05 * n for n in range(301)]
     energy = [p[1][0] ** 2 / 2 + (p[0][0] ** 2 - 1) ** 2 / 4 for p in path]
@@ -1236,7 +1231,8 @@ def draw_area() -> tuple[Panel, ...]:
     """An ensemble in (w, X) carried along by the step, on the loss 1 − cos w."""
     angles = np.linspace(0, 2 * np.pi, 121)
     w, x = 1.2 + 0.45 * np.cos(angles), 0.45 * np.sin(angles)
-    path = _trajectory(STANDARD, tuple(w), 60, np.sin, momenta=tuple(x), tau=0.2, gamma=0.25)
+    rates = {"tau": 0.2, "gamma": 0.25}
+    path = _trajectory(STANDARD, tuple(w), 32, np.sin, momenta=tuple(x), rates=rates)
     curves = []
     first = _area(path[0][0], path[0][1])
     for n in (0, 8, 16, 32):
@@ -1252,7 +1248,7 @@ def _area(x: Floats, y: Floats) -> float:
 def draw_energy() -> tuple[Panel, ...]:
     """X²/2 + L on 1 − cos w at constant β: the scheme of the text and the explicit Euler method."""
     steps, tau = 400, 0.1
-    path = _trajectory(CONSTANT, (1.0,), steps, np.sin, tau=tau)
+    path = _trajectory(CONSTANT, (1.0,), steps, np.sin, rates={"tau": tau})
     paper = [p[1][0] ** 2 / 2 + 1 - math.cos(p[0][0]) for p in path]
     w, x, euler = 1.0, 0.0, []
     for _ in range(steps + 1):
@@ -1270,7 +1266,8 @@ def draw_stopping() -> tuple[Panel, ...]:
     curves = []
     degree_one = ARBITRARY.having(hamiltonian=f"beta/k*(sqrt(dot(X, X) + 1) + c**2*L) + {COOLING}")
     for label, setting in (("as printed", RELATIVISTIC), ("of degree one in β", degree_one)):
-        path = _trajectory(setting, (10.0,), 400, lambda w: w, tau=0.1, gamma=0.3)
+        rates = {"tau": 0.1, "gamma": 0.3}
+        path = _trajectory(setting, (10.0,), 400, lambda w: w, rates=rates)
         curves.append(_curve([0.1 * n for n in range(401)], [p[0][0] for p in path], label))
     return (Panel("relativistic kinetic energy under cooling", "t", "w", tuple(curves)),)
 

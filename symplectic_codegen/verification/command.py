@@ -75,7 +75,7 @@ def run(
     if mutation and check and read_score(mutation_path()) != score:
         stale.append(f"not current: {mutation_path().name}; run verify --mutation")
     yield from stale
-    yield _summary(verification)
+    yield summary(verification)
     if not verification.ok or (stale and check) or (score is not None and _unexplained(score)):
         raise SystemExit(1)
 
@@ -190,7 +190,8 @@ def _unexplained(score: MutationScore) -> list[str]:
             if not s.reason]  # fmt: skip
 
 
-def _summary(verification: Verification) -> str:
+def summary(verification: Verification) -> str:
+    """The last line: how many claims have which verdict, and whether all is as recorded."""
     counts = [(v, sum(s.count(v) for s in verification.sources)) for v in Verdict]
     listed = ", ".join(f"{count} {v.value}" for v, count in counts if count)
     wrong = sum(not f.ok for f in verification.findings)

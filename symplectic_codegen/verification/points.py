@@ -199,10 +199,10 @@ def _where(point: Mapping[sp.Symbol, sp.Expr]) -> tuple[tuple[str, str], ...]:
 
 def _readable(name: str) -> str:
     if name.startswith("dH_"):
-        return f"∂H/∂{unicode_name(name[3:])}"
+        return f"∂H/∂{_readable(name[3:])}"
     stem = name.rstrip("0123456789")
-    letter, _, index = unicode_name(stem).partition("_")
-    return letter + (f"_{index}" if index else "") + name[len(stem) :].translate(_SUBSCRIPTS)
+    parts = [unicode_name(part) for part in stem.split("_")]
+    return "_".join(parts) + name[len(stem) :].translate(_SUBSCRIPTS)
 
 
 def _functions_shown(left: sp.Expr, right: sp.Expr) -> tuple[tuple[str, str], ...]:

@@ -105,7 +105,7 @@ def _erratum(claim: Claim, finding: Finding) -> Iterator[str]:
         yield "Refuted as it stands."
     yield from ("", f"Reason: {claim.reason}")
     if finding.counterexample is not None:
-        yield from ("", f"Counterexample: {finding.counterexample}.")
+        yield from ("", f"Counterexample to ${_refuted(finding)}$: {finding.counterexample}.")
     if claim.repair is not None:
         yield from ("", f"What makes it true: {claim.repair.text}:", "")
         yield f"$$ {_formulas(claim.repair.states)} $$"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +72,9 @@ def test_the_stored_result_is_explained() -> None:
     assert score.noticed / score.total > 0.98
     assert all(s.reason for s in score.survivors)
     assert json.loads(score_text(score)) == json.loads(mutation_path().read_text())
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    assert f"{score.noticed} of {score.total} cases" in readme
+    assert f"the other {score.total - score.noticed} are" in readme
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import pytest
 
 import symplectic_codegen as sc
 from symplectic_codegen.verification.claims import Verdict
+from symplectic_codegen.verification.command import summary
 from symplectic_codegen.verification.mutation_score import mutation_path, read_score
 from symplectic_codegen.verification.reports import errata_text, report_text, same_report
 from symplectic_codegen.verification.sources import load_source, source_paths
@@ -34,6 +35,8 @@ def test_everything_is_as_recorded_and_the_committed_files_are_current() -> None
             assert finding.counterexample is not None, finding.label
     report = report_text(verification, ".html", read_score(mutation_path()))
     assert same_report((FOLDER / "report.html").read_text(encoding="utf-8"), report)
+    readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
+    assert summary(verification) in readme
     errata = errata_text(verification.sources[0])
     assert (FOLDER / "errata.md").read_text(encoding="utf-8") == errata
 
