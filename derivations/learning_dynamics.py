@@ -77,10 +77,10 @@ def entropy_change() -> sp.Expr:
 
 
 _pushed = push_forward_tensor(2, inverse=Y / beta)
-_curv, _c, _h, _w0, _x0 = sp.symbols("curv c h w0 x0", positive=True)
-_frequency = sp.sqrt(_curv) * _c / _h
+_kappa, _c, _h, _w0, _x0 = sp.symbols("kappa c h w0 x0", positive=True)
+_frequency = sp.sqrt(_kappa) * _c / _h
 _w_at = {
-    # The exact motion for L = curv w**2/2 at constant beta, from w0 and x0.
+    # The exact motion for L = kappa w**2/2 at constant beta, from w0 and x0.
     "w_at": lambda s: (
         _w0 * sp.cos(_frequency * s) - _x0 / (_h * _frequency) * sp.sin(_frequency * s)
     )
@@ -657,11 +657,11 @@ CLAIMS = (
         printed=r"\mathbf{I}(t) = -\int_{t-\tau}^t\mathbf{F}(t') dt' = \frac{c^2}{h} \nabla L "
         r"\int_{t-\tau}^t \beta(t')dt'",
         states=(
-            "integral(beta*c**2/h*curv*w_at(s), s, 0, tau) = "
-            "c**2/h*curv*w_at(0)*integral(beta, s, 0, tau)",
+            "integral(beta*c**2/h*kappa*w_at(s), s, 0, tau) = "
+            "c**2/h*kappa*w_at(0)*integral(beta, s, 0, tau)",
         ),
         on=ARBITRARY.having(functions=_w_at),
-        example={"curv": "1", "beta": "1", "tau": "1", "w0": "1", "x0": "1", "h": "1", "c": "1"},
+        example={"kappa": "1", "beta": "1", "tau": "1", "w0": "1", "x0": "1", "h": "1", "c": "1"},
         verdict=Verdict.ASSUMING,
         assuming=Case(
             "the weights rest during the step, so that the gradient is frozen (the kick of the "
@@ -676,8 +676,8 @@ CLAIMS = (
             Case(
                 "L = κw²/2 at constant β is a harmonic oscillator of frequency c√κ/h, whose motion "
                 "w_at is",
-                ("rate(rate(w1)) = -curv*c**2/h**2*w1",),
-                ARBITRARY.having(dim=1, hamiltonian="beta/(2*k)*X1**2 + beta*c**2/k*curv*w1**2/2"),
+                ("rate(rate(w1)) = -kappa*c**2/h**2*w1",),
+                ARBITRARY.having(dim=1, hamiltonian="beta/(2*k)*X1**2 + beta*c**2/k*kappa*w1**2/2"),
             ),
             Case(
                 "the two sides differ by O(τ²)",
@@ -1320,6 +1320,7 @@ SOURCE = Source(
     notes="Transcribed from the text of version 0.1.0.",
     claims=CLAIMS,
     pictures=PICTURES,
+    quoted=True,
     errata=True,
     dimensions={
         "U": "energy",
@@ -1370,7 +1371,7 @@ SOURCE = Source(
         "mu": "1",
         "zeta": "energy",
         "gain": "energy",
-        "curv": "1",
+        "kappa": "1",
         "r": "energy**2",
         "q": "energy",
         "a": "energy",

@@ -163,6 +163,7 @@ class Source:
         dimensions: the unit of each name, as in ``information/energy``; empty if the paper has
             none, and then no dimensional analysis is made.
         pictures: what the report shows.
+        quoted: whether sentences are quotations; else they only say what a formula is about.
         errata: whether an errata list is made from this source.
     """
 
@@ -173,6 +174,7 @@ class Source:
     notes: str = ""
     dimensions: Mapping[str, str] = field(default_factory=dict)
     pictures: tuple[Picture, ...] = ()
+    quoted: bool = False
     errata: bool = False
 
     def claim(self, label: str) -> Claim | None:

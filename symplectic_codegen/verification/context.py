@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 import sympy as sp
@@ -298,16 +298,16 @@ class SymbolicContext(Context):
         """Everything that follows from the Hamiltonian of the setting."""
         setting = self.setting
         if setting.catalog is not None:
-            return Derivation(catalog.load(setting.catalog))
+            return _from_catalogue(setting.catalog)
         if setting.hamiltonian is None:
             raise SourceError("this needs a Hamiltonian, and the setting has none")
-        spec = Spec.from_expression(
+        return _derived(
             setting.hamiltonian,
-            reparams=setting.reparam,
-            integrator=setting.integrator,
-            coupling=setting.coupling,
+            setting.reparam,
+            setting.integrator,
+            setting.coupling,
+            setting.with_energy,
         )
-        return Derivation(spec.replace(with_energy=setting.with_energy))
 
     @property
     def _has_hamiltonian(self) -> bool:
@@ -552,6 +552,22 @@ def _value_at(expr: sp.Expr, symbol: sp.Symbol, value: sp.Expr) -> sp.Expr:
 
 def _real(name: str) -> sp.Symbol:
     return sp.Symbol(name, real=True)
+
+
+# A claim asks for the same derivation several times, as printed, repaired, and in steps.
+@lru_cache(maxsize=16)
+def _derived(
+    hamiltonian: str, reparam: tuple[str, ...], integrator: str, coupling: str, with_energy: bool
+) -> Derivation:
+    spec = Spec.from_expression(
+        hamiltonian, reparams=reparam, integrator=integrator, coupling=coupling
+    )
+    return Derivation(spec.replace(with_energy=with_energy))
+
+
+@lru_cache(maxsize=16)
+def _from_catalogue(name: str) -> Derivation:
+    return Derivation(catalog.load(name))
 
 
 def make_context(setting: Setting, where: Mapping[str, Any]) -> Context:

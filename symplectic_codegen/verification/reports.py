@@ -16,7 +16,7 @@ from symplectic_codegen.verification.checking import CaseFinding, Evidence, Find
 from symplectic_codegen.verification.claims import Case, Claim, Setting, Source, Verdict
 from symplectic_codegen.verification.drawing import can_draw, digest, draw
 from symplectic_codegen.verification.formulas import text_latex
-from symplectic_codegen.verification.mutation_score import MutationScore
+from symplectic_codegen.verification.mutation_score import MutationScore, Survivor
 from symplectic_codegen.verification.pictures import Picture
 from symplectic_codegen.verification.relations import SourceError
 from symplectic_codegen.verification.verify import SourceReport, Verification
@@ -32,6 +32,7 @@ MARKS: Final = {
 }
 _CLASSES: Final = {v: v.name.lower().replace("_", "-") for v in Verdict}
 _TO_CORRECT: Final = (Verdict.CORRECTED, Verdict.REFUTED, Verdict.ASSUMING)
+_STRUCTURE: Final = re.compile(r"\\\{|\\\}|\\qquad|\\begin|\\end|\\left|\\right|[{}]")
 _DRAWING: Final = re.compile(r"<svg\b.*?</svg>", re.DOTALL)
 
 
@@ -177,6 +178,7 @@ def _claim_html(source: Source, claim: Claim, finding: Finding) -> dict[str, Any
         "mark": MARKS[finding.verdict],
         "printed": _mathml(claim.printed) if claim.printed else "",
         "sentence": escape(claim.sentence),
+        "quoted": source.quoted,
         "corrected": _mathml(_corrected(claim)) if corrected else "",
         "reason": escape(claim.reason),
         "assuming": escape(claim.assuming.text) if claim.assuming else "",
@@ -298,20 +300,43 @@ def _mutation_html(score: MutationScore | None) -> dict[str, Any] | None:
         "ways": ", ".join(f"{count} by {way}" for way, count in score.ways),
         "survivors": [
             {
-                "id": f"{s.source}.{s.label}",
-                "label": escape(s.label),
-                "mutated": escape(s.mutated),
-                "change": escape(s.change),
-                "reason": escape(s.reason),
+                "id": f"{first.source}.{first.label}",
+                "label": escape(first.label),
+                "reason": escape(first.reason),
+                "changes": [{"mutated": escape(s.mutated), "change": escape(s.change)}
+                            for s in (first, *others)],
             }
-            for s in score.survivors
+            for first, *others in _by_claim(score.survivors)
         ],
-    }
+    }  # fmt: skip
+
+
+def _by_claim(survivors: Sequence[Survivor]) -> list[list[Survivor]]:
+    groups: dict[tuple[str, str], list[Survivor]] = {}
+    for survivor in survivors:
+        groups.setdefault((survivor.source, survivor.label), []).append(survivor)
+    return list(groups.values())
 
 
 def _mathml(latex: str) -> str:
-    """MathML that also breaks: long chains may wrap between relations on a narrow page."""
-    return convert(latex, display="block")
+    """MathML, in parts where the formula has wide gaps, so that they can wrap on a narrow page."""
+    parts = (convert(part, display="block") for part in _parts(latex))
+    return "".join(f'<div class="part">{part}</div>' for part in parts)
+
+
+def _parts(latex: str) -> Iterator[str]:
+    """The formula, cut at every gap that lies inside no braces and no environment."""
+    depth, start = 0, 0
+    for match in _STRUCTURE.finditer(latex):
+        token = match[0]
+        if token == r"\qquad" and depth == 0:
+            yield latex[start : match.start()]
+            start = match.end()
+        elif token in (r"\begin", r"\left", "{"):
+            depth += 1
+        elif token in (r"\end", r"\right", "}"):
+            depth -= 1
+    yield latex[start:]
 
 
 # --------------------------------------------------------------------------------- Markdown, JSON
@@ -329,15 +354,15 @@ def _markdown(verification: Verification, score: MutationScore | None) -> str:
         lines += ["", f"## {report.source.title}", "", f"{report.source.reference}."]
         lines += [f"- **{problem}**" for problem in report.problems]
         for claim, finding in _pairs(report):
-            lines += ["", *_claim_markdown(claim, finding)]
+            lines += ["", *_claim_markdown(claim, finding, report.source.quoted)]
     return "\n".join(lines) + "\n"
 
 
-def _claim_markdown(claim: Claim, finding: Finding) -> Iterator[str]:
+def _claim_markdown(claim: Claim, finding: Finding, quoted: bool) -> Iterator[str]:
     yield f"### {claim.label}: {MARKS[finding.verdict]} {finding.verdict.value}"
     yield ""
     if claim.sentence:
-        yield from (f"> {claim.sentence}", "")
+        yield from (f"> {claim.sentence}" if quoted else claim.sentence, "")
     if claim.printed:
         yield from (f"$$ {claim.printed} $$", "")
     if finding.verdict is Verdict.CORRECTED:
