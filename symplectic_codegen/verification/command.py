@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+import click
 
 from symplectic_codegen.errors import OutputError
 from symplectic_codegen.files import write_files
@@ -33,6 +35,15 @@ from symplectic_codegen.verification.verify import (
     update_values,
     verify,
 )
+
+_COLOURS: Final = {
+    Verdict.PROVED: "green",
+    Verdict.NUMERICAL: "green",
+    Verdict.CORRECTED: "yellow",
+    Verdict.REFUTED: "red",
+    Verdict.ASSUMING: "magenta",
+    Verdict.NOT_CHECKABLE: "bright_black",
+}
 
 
 def run(
@@ -138,6 +149,7 @@ def _source_lines(report: SourceReport, detailed: bool) -> Iterator[str]:
         verdict = finding.verdict
         note = claim.reason if verdict is not Verdict.PROVED else ""
         line = f"  {MARKS[verdict]} {finding.label:<{width}}  {verdict.value}"
+        line = click.style(line, fg=_COLOURS[verdict])  # seen on a terminal only
         yield line + (f": {_short(note)}" if note and not detailed else "")
         yield from (f"      problem: {problem}" for problem in finding.problems)
         if detailed:

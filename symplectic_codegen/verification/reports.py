@@ -33,6 +33,7 @@ MARKS: Final = {
 _CLASSES: Final = {v: v.name.lower().replace("_", "-") for v in Verdict}
 _TO_CORRECT: Final = (Verdict.CORRECTED, Verdict.REFUTED, Verdict.ASSUMING)
 _STRUCTURE: Final = re.compile(r"\\\{|\\\}|\\qquad|\\begin|\\end|\\left|\\right|[{}]")
+_FORMULA: Final = re.compile(r'<math\b[^>]*( alttext="[^"]*")[^>]*>.*?</math>', re.DOTALL)
 _DRAWING: Final = re.compile(r"<svg\b.*?</svg>", re.DOTALL)
 
 
@@ -55,10 +56,15 @@ def report_text(verification: Verification, suffix: str, score: MutationScore | 
 def same_report(there: str, now: str) -> bool:
     """Whether two reports say the same.
 
-    Drawings are left out: how Matplotlib writes a curve changes with its version. What they show is
-    compared by the digest of the data that stands beside each.
+    How a curve and a formula are written out changes with the versions of Matplotlib and
+    latex2mathml. Curves are compared by the digest of their data, which stands beside each drawing,
+    formulas by their LaTeX, which each carries as its alternative text; all else by the letter.
     """
-    return _DRAWING.sub("", there) == _DRAWING.sub("", now)
+    return _content(there) == _content(now)
+
+
+def _content(report: str) -> str:
+    return _FORMULA.sub(r"\1", _DRAWING.sub("", report))
 
 
 def errata_text(report: SourceReport) -> str:
@@ -320,8 +326,12 @@ def _by_claim(survivors: Sequence[Survivor]) -> list[list[Survivor]]:
 
 def _mathml(latex: str) -> str:
     """MathML, in parts where the formula has wide gaps, so that they can wrap on a narrow page."""
-    parts = (convert(part, display="block") for part in _parts(latex))
-    return "".join(f'<div class="part">{part}</div>' for part in parts)
+    return "".join(f'<div class="part">{_formula(part)}</div>' for part in _parts(latex))
+
+
+def _formula(latex: str) -> str:
+    mathml = convert(latex, display="block")
+    return mathml.replace("<math ", f'<math alttext="{escape(latex.strip())}" ', 1)
 
 
 def _parts(latex: str) -> Iterator[str]:
