@@ -115,6 +115,7 @@ SOURCE = Source(
     title="Optimization by contact Hamiltonian dynamics",
     reference="A. Bravetti, M. L. Daza-Torres, H. Flores-Arguedas, M. Betancourt, Information "
     "Geometry 6 (2023) 355, arXiv:1912.02928",
-    notes="The papers' q, p, s are w, −X, U.",
+    notes="Equations (1) to (3) from the published version; the others as the literature has them. "
+    "The papers' q, p, s are w, −X, U.",
     claims=CLAIMS,
 )

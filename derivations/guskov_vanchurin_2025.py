@@ -157,6 +157,7 @@ SOURCE = Source(
     name="guskov_vanchurin_2025",
     title="Covariant gradient descent",
     reference="D. Guskov, V. Vanchurin, Covariant gradient descent (2025), arXiv:2504.05279",
-    notes="The paper's H is the loss L here, its γ the learning rate, its τ is T.",
+    notes="From a published review that lists the formulas; no equation numbers. "
+    "The paper's H is the loss L here, its γ the learning rate, its τ is T.",
     claims=CLAIMS,
 )

@@ -99,6 +99,7 @@ SOURCE = Source(
     name="tanaka_kunin_2021",
     title="Noether's learning dynamics: role of symmetry breaking in neural networks",
     reference="H. Tanaka, D. Kunin, NeurIPS 2021, arXiv:2105.02716",
-    notes="The paper's q is w, its β (momentum) is b; c² = h²/m.",
+    notes="Formulas as the literature has them, not line by line; no equation numbers. "
+    "The paper's q is w, its β (momentum) is b; c² = h²/m.",
     claims=CLAIMS,
 )

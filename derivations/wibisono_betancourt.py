@@ -127,6 +127,7 @@ SOURCE = Source(
     title="Accelerated methods as Bregman dynamics, and symplectic optimization",
     reference="A. Wibisono, A. Wilson, M. Jordan, PNAS 113 (2016), arXiv:1603.04245; M. "
     "Betancourt, M. Jordan, A. Wilson (2018), arXiv:1802.03653",
-    notes="Euclidean case. The papers' X is w, their conjugate momentum is −Y.",
+    notes="Formulas as the literature has them, not line by line; no equation numbers. "
+    "Euclidean case. The papers' X is w, their conjugate momentum is −Y.",
     claims=CLAIMS,
 )

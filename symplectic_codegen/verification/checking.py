@@ -224,7 +224,14 @@ def imbalance(relation: Relation, units: Units | None) -> str:
 def judge(
     left: sp.Expr, operator: str, right: sp.Expr, example: Mapping[str, str]
 ) -> tuple[Status, str, Counterexample | None]:
-    """Whether left operator right holds identically, how that is known, and a counterexample."""
+    """Whether left operator right holds identically, how that is known, and a counterexample.
+
+    Raises:
+        SourceError: a side has no value, or both have none at the same point.
+    """
+    for side in (left, right):
+        if side.has(sp.nan, sp.zoo):
+            raise SourceError(f"a side has no value: {side}")
     if operator == "=":
         return _equality(left, right, example)
     if operator == "!=":
@@ -232,7 +239,8 @@ def judge(
         if status == "refuted":
             return "proved", f"they differ: {counterexample}", None
         equal = next((shown for _, _, shown in nice_points(left, right, example)), None)
-        return "refuted", "both sides are equal, identically", equal
+        how = "identically" if status == "proved" else f"at {POINTS} points"
+        return "refuted", f"both sides are equal, {how}", equal
     return _inequality(left, operator, right, example)
 
 
@@ -262,11 +270,16 @@ def _equality(
 
 
 def _differing_point(left: sp.Expr, right: sp.Expr, count: int) -> int | None:
-    for number in range(count):
-        a, b = value_at(left, number), value_at(right, number)
-        if a is not None and b is not None and differ(a, b):
-            return number
-    return None
+    return next((n for n, a, b in _values(left, right, count) if differ(a, b)), None)
+
+
+def _values(left: sp.Expr, right: sp.Expr, count: int) -> list[tuple[int, sp.Expr, sp.Expr]]:
+    """Both sides at the reproducible points where both are defined: at least one."""
+    pairs = [(n, value_at(left, n), value_at(right, n)) for n in range(count)]
+    defined = [(n, a, b) for n, a, b in pairs if a is not None and b is not None]
+    if not defined:
+        raise SourceError(f"no point was found at which both {left} and {right} are defined")
+    return defined
 
 
 def _inequality(
@@ -288,9 +301,8 @@ def _violation(
     for a, b, shown in nice_points(left, right, example):
         if not _ordered(a, operator, b):
             return shown
-    for number in range(POINTS):
-        a, b = value_at(left, number), value_at(right, number)
-        if a is not None and b is not None and not _ordered(a, operator, b):
+    for number, a, b in _values(left, right, POINTS):
+        if not _ordered(a, operator, b):
             return generic_point(left, right, number)
     return None
 

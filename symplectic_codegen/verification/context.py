@@ -574,6 +574,3 @@ def make_context(setting: Setting, where: Mapping[str, Any]) -> Context:
     """The context of a setting, with the definitions of a claim added."""
     kind = SymbolicContext if setting.dim is None else ExplicitContext
     return kind(setting, where)
-
-
-LOSS: Final = (L, G)  # what a numerical evaluation has to give a concrete form

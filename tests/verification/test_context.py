@@ -122,6 +122,14 @@ def test_what_has_no_meaning(text: str, setting: Setting, message: str) -> None:
         status(f"{text} = 0", setting)
 
 
+@pytest.mark.parametrize(
+    "text", ["log(-a) = 0", "sqrt(-a) = sqrt(-b)", "log(-a) > 0", "1/(a - a) = 1/(b - b)"]
+)
+def test_what_is_defined_nowhere_does_not_hold(text: str) -> None:
+    with pytest.raises(SourceError, match=r"no point was found|has no value"):
+        status(text)
+
+
 def test_the_printed_bracket_of_the_paper_fails_jacobi() -> None:
     def printed(value: str) -> Setting:
         return ARBITRARY.having(
