@@ -29,6 +29,7 @@ def _shorter(expr: sp.Expr) -> sp.Expr:
     expr = sp.powsimp(sp.expand_power_base(_factor_bases(expr))).replace(
         sp.exp, exponential_as_power
     )
+    expr = expr.replace(lambda e: e.is_Mul, _power_into_sum)
     forms = [sp.factor_terms(expr), expr]
     if expr.has(sp.exp, sp.Pow) and not _is_delicate(expr):
         together = sp.powsimp(sp.together(expr))
@@ -54,6 +55,20 @@ def _factor_bases(expr: sp.Expr) -> sp.Expr:
         lambda e: e.is_Pow and e.base.is_Add,
         lambda e: sp.factor_terms(sp.together(e.base)) ** e.exp,
     )
+
+
+def _power_into_sum(product: sp.Expr) -> sp.Expr:
+    """x**p (c + y/x**p) as c x**p + y, for a sum x, where that is shorter."""
+    for power in product.args:
+        if not (power.is_Pow and power.base.is_Add and power.exp.is_positive):
+            continue
+        for factor in product.args:
+            if factor.is_Add and factor.has(power.base):
+                inside = sp.Add(*(sp.powsimp(power * term) for term in factor.args))
+                shorter = product / (power * factor) * inside
+                if sp.count_ops(shorter) < sp.count_ops(product):
+                    return shorter
+    return product
 
 
 def exponential_as_power(argument: sp.Expr) -> sp.Expr:

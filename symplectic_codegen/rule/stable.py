@@ -108,6 +108,10 @@ def _difference_of_exponentials(e: sp.Expr) -> sp.Expr | None:
     """c exp(a) - c exp(b) -> c exp(b) expm1(a - b) for one pair of terms of a sum."""
     if not e.is_Add:
         return None
+    # (a + b) exp(x) - a has its pair inside the product.
+    e = sp.Add(*(sp.expand_mul(term) if term.has(sp.exp) else term for term in e.args))
+    if not e.is_Add:
+        return None
     terms = [_exponential(term) for term in e.args]
     for i, (c1, a1) in enumerate(terms):
         for c2, a2 in terms[i + 1 :]:
