@@ -70,7 +70,7 @@ def test_bad_hamiltonians(text: str, message: str, caret: str, tmp_path: Path) -
 PLAIN = "dot(X, X)/2 + L"
 REFUSED = [
     (["--integrator", "foo"], "unknown integrator 'foo'"),
-    (["--friction", "X**3", "--integrator", "K/2 B/2 K/2 F B/2"], "used in different ways"),
+    (["--friction", "X**3", "--integrator", "K/2 B/2 C/2 K/2 F B/2 C/2"], "used in different ways"),
     (["--integrator", "B A B"], "add up to 2"),
     (["--integrator", "B/2 A B/3"], "not to 1"),
     (["--integrator", "A (B)"], "no piece of a composition"),
