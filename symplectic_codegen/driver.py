@@ -140,11 +140,11 @@ class Derivation:
     @cached_property
     def physical_update(self) -> UpdateEquations:
         """The update equations in physical parameters."""
-        return self._update(lambda expr: expr)
+        return self._update(self._with_constants)
 
     def in_user_parameters(self, expr: sp.Expr) -> sp.Expr:
         """`expr` with physical parameters expressed by user-facing ones; bound ones put in."""
-        solved = self.parameters.apply(expr)
+        solved = self.parameters.apply(self._with_constants(expr))
         for name, value in self.limits.items():
             if not solved.has(name):
                 continue
@@ -216,7 +216,7 @@ class Derivation:
         }
 
     def _with_constants(self, expr: sp.Expr) -> sp.Expr:
-        return expr.subs(self._constants) if self._constants else expr
+        return expr.xreplace(dict(self._constants))
 
     def _expression(self, key: str) -> sp.Expr | None:
         expr = self.spec.expression(key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from symplectic_codegen.algebra.proof import reproducible_value
+from symplectic_codegen.algebra.samples import reproducible_value
 
 
 def shortest(expr: sp.Expr) -> sp.Expr:
@@ -57,6 +57,23 @@ def _factor_bases(expr: sp.Expr) -> sp.Expr:
     )
 
 
+def multiplied_out(expr: sp.Expr) -> sp.Expr:
+    """Products over sums multiplied out; what stands in denominators and functions stays.
+
+    >>> a, b, c = sp.symbols("a b c")
+    >>> multiplied_out(a * (b + 1) / ((c + 1) * (c + 2)))
+    a*b/((c + 1)*(c + 2)) + a/((c + 1)*(c + 2))
+    """
+    terms = []
+    for term in sp.Add.make_args(expr):
+        factors = sp.Mul.make_args(term)
+        below = [f for f in factors if f.is_Pow and f.exp.could_extract_minus_sign()]
+        above = sp.Mul(*(f for f in factors if f not in below))
+        opened = sp.expand_mul(above, deep=False)
+        terms += [part * sp.Mul(*below) for part in sp.Add.make_args(opened)]
+    return sp.Add(*terms)
+
+
 def _power_into_sum(product: sp.Expr) -> sp.Expr:
     """x**p (c + y/x**p) as c x**p + y, for a sum x, where that is shorter."""
     for power in product.args:
@@ -79,6 +96,7 @@ def exponential_as_power(argument: sp.Expr) -> sp.Expr:
     b**a
     """
     powers, rest = [], []
+    argument = _cancelled_logarithms(argument)
     for term in sp.Add.make_args(sp.expand(argument) if argument.has(sp.log) else argument):
         logs = [f for f in sp.Mul.make_args(term) if isinstance(f, sp.log)]
         if len(logs) == 1:
@@ -88,6 +106,14 @@ def exponential_as_power(argument: sp.Expr) -> sp.Expr:
     if not powers:
         return sp.exp(argument)
     return sp.Mul(*powers) * sp.exp(sp.Add(*rest))
+
+
+def _cancelled_logarithms(argument: sp.Expr) -> sp.Expr:
+    """(log(a) c + log(b) c)/c as log(a) + log(b), where logarithms occur in denominators."""
+    if not sp.fraction(sp.together(argument))[1].has(sp.log):
+        return argument
+    names = {log: sp.Dummy() for log in sorted(argument.atoms(sp.log), key=sp.default_sort_key)}
+    return sp.cancel(argument.xreplace(names)).xreplace({v: k for k, v in names.items()})
 
 
 def is_negative(expr: sp.Expr) -> bool:

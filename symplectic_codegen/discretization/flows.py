@@ -31,6 +31,7 @@ from symplectic_codegen.algebra.memory import Field, Memory
 from symplectic_codegen.algebra.operators import jacobian
 from symplectic_codegen.algebra.proof import vanishes
 from symplectic_codegen.algebra.symbols import (
+    L0,
     START,
     Component,
     L,
@@ -307,6 +308,7 @@ def drift(space: PhaseSpace, kinetic: sp.Expr) -> Flow:
             depends on w mixes components.
     """
     brackets = space.bracket_with_coordinates(kinetic)
+    brackets = {**brackets, w: sp.powsimp(brackets[w])}
     if kinetic.has(w):
         return _geodesic(space, kinetic, brackets)
     if brackets[X] != 0 or any(brackets[z].has(w, U) for z in (w, U)):
@@ -515,7 +517,7 @@ def project(H: sp.Expr, energy: sp.Expr, kinetic: sp.Expr) -> Flow:
     scale = sp.Dummy("scale", positive=True)
     scaled = kinetic.xreplace({X: scale * X})
     scaled = scaled.replace(lambda e: isinstance(e, Total), lambda e: Total(sp.powsimp(e.body)))
-    rest = sp.expand(H - kinetic)
+    rest = sp.Add(*(term for term in sp.Add.make_args(H) if not term.has(X)))
     level = sp.Dummy("level", real=True)
     names = {R: sp.Dummy(f"R{i}", positive=True) for i, R in enumerate(outer_totals(scaled))}
     try:
@@ -529,9 +531,12 @@ def project(H: sp.Expr, energy: sp.Expr, kinetic: sp.Expr) -> Flow:
         )
     (root,) = roots
     back = {name: R for R, name in names.items()}
+    at_rest = kinetic.replace(lambda e: isinstance(e, Total), lambda e: Total(e.body.subs(X, 0)))
     # Where the potential alone is above the energy, nothing is left for the momenta.
-    available = sp.Max(energy - rest, kinetic.xreplace({X: sp.S.Zero}))
-    factor = root.xreplace(back).xreplace({level: available})
+    scalar, left = sp.factor_terms(energy - rest - at_rest).as_independent(L, L0, as_Add=False)
+    if not scalar.is_positive:
+        scalar, left = sp.S.One, scalar * left
+    factor = root.xreplace({level: at_rest + scalar * sp.Max(0, left)}).xreplace(back)
     return Flow(
         "projection",
         None,

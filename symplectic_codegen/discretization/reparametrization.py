@@ -150,7 +150,12 @@ def _roots(equation: sp.Expr, unknown: sp.Symbol) -> list[sp.Expr]:
 
 
 def _tidy_log(argument: sp.Expr) -> sp.Expr:
-    """log(x y/z) as log(x) + log(y) - log(z), with each factor written as positive."""
+    """log(x y**p/z) as log(x) + p log(y) - log(z), with each factor written as positive."""
     numerator, denominator = sp.fraction(positive_denominator(argument))
     above, below = (sp.Mul.make_args(side) for side in (numerator, denominator))
-    return sp.Add(*(sp.log(f) for f in above), *(-sp.log(f) for f in below))
+    return sp.Add(*(_log(f) for f in above), *(-_log(f) for f in below))
+
+
+def _log(factor: sp.Expr) -> sp.Expr:
+    base, exponent = factor.as_base_exp()
+    return exponent * sp.log(base) if base.is_positive else sp.log(factor)

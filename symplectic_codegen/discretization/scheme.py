@@ -16,10 +16,10 @@ from symplectic_codegen.algebra.proof import (
     Claim,
     Verdict,
     find_nonzero,
-    reproducible_value,
     vanishes,
     zero_claim,
 )
+from symplectic_codegen.algebra.samples import reproducible_value
 from symplectic_codegen.algebra.symbols import START, Component, G, L, U, X, beta, t, tau, w
 from symplectic_codegen.algebra.vector import HessianProduct, Total, directional, gradient
 from symplectic_codegen.discretization.flows import (

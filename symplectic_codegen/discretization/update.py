@@ -15,7 +15,7 @@ from enum import Enum
 import sympy as sp
 
 from symplectic_codegen.algebra.display import Formula, Printable
-from symplectic_codegen.algebra.forms import is_negative, shortest
+from symplectic_codegen.algebra.forms import is_negative, multiplied_out, shortest
 from symplectic_codegen.algebra.functions import InTurn
 from symplectic_codegen.algebra.memory import Memory, ScalarMemory
 from symplectic_codegen.algebra.notation import to_ascii, to_latex, to_unicode
@@ -488,7 +488,7 @@ class _Builder:
     ) -> sp.Expr:
         """w after a drift at beta = `at`; `sums` stand for the sums over momenta, if given."""
         new = flow.updates[w].xreplace({beta: at, U: self.energy})
-        parts = map(_split, sp.Add.make_args(sp.expand_mul(new - w)))
+        parts = map(_split, sp.Add.make_args(multiplied_out(new - w)))
         result: sp.Expr = w
         for direction, scalar in _by_direction(parts).items():
             if sums is not None:
@@ -604,7 +604,7 @@ class _Builder:
         """A new value of `z` with the scalar of each term named."""
         base = "shrink" if z == w else "factor"
         result: sp.Expr = sp.S.Zero
-        for term in sp.Add.make_args(sp.expand_mul(expr)):
+        for term in sp.Add.make_args(multiplied_out(expr)):
             scalar, direction = _split(term)
             sign = -1 if is_negative(scalar) else 1
             named = self.name(base, sign * scalar, "scalar of the step")
@@ -687,9 +687,12 @@ class _Builder:
             self.states.append(StateUpdate(beta, start, self.beta, "thermal parameter"))
         merged = _condensed(_merged_kicks(self.statements, self.namer), self.namer)
         statements = self._with_scalar_memories(merged)
-        wanted = {U} if self.choices.with_energy else set()
-        statements, states = _live(statements, self.states, wanted)
-        return self._on_clock(*_renamed(statements, states, self.choices.reserved))
+        return self._on_clock(*self._live(statements, self.states))
+
+    def _live(
+        self, statements: list[Statement], states: list[StateUpdate]
+    ) -> tuple[list[Statement], list[StateUpdate]]:
+        return _live(statements, states, {U} if self.choices.with_energy else set())
 
     def _with_scalar_memories(self, statements: list[Statement]) -> list[Statement]:
         """Memories of constants as what they are at the end of the step (M comes before B)."""
@@ -713,7 +716,7 @@ class _Builder:
         """
         adaptive = self.choices.time_step != tau
         exprs = [s.expr for s in statements if isinstance(s, Coefficient)]
-        domain = self._domain(any(s.symbol == beta for s in states))
+        domain = self._domain()
         # Short in physical parameters first: what cancels there need not in user-facing ones.
         physical = [_short_scalar(e) for e in exprs]
         in_time = [self._user_facing(e) for e in physical]
@@ -737,12 +740,22 @@ class _Builder:
         ]
         if clock is not Clock.TIME:
             domain = [(self._numbered(e), text) for e, text in domain]
+        kept = [
+            replace(s, initial=self._parameters(s.initial), new=self._user_facing(s.new))
+            for s in states
+        ]
+        # Beta may have cancelled everywhere but in its own motion.
+        renewed, kept = _renamed(
+            *self._live(*_without_numbers(renewed, kept)), self.choices.reserved
+        )
+        conditions = [(self._parameters(self._stepped(e)), text) for e, text in domain]
+        if any(s.symbol == beta for s in kept):
+            conditions = [(beta, _NOT_POSITIVE), *conditions]
         return UpdateEquations(
-            *_without_numbers(
-                renewed, [replace(s, initial=self._parameters(s.initial)) for s in states]
-            ),
+            tuple(renewed),
+            tuple(kept),
             clock,
-            tuple((self._parameters(self._stepped(e)), text) for e, text in domain),
+            tuple(conditions),
             self._parameters(self.choices.time_step),
         )
 
@@ -764,11 +777,10 @@ class _Builder:
     def _counted(self, expr: sp.Expr) -> sp.Expr:
         return sp.powsimp(self._numbered(expr).replace(sp.exp, _expanded))
 
-    def _domain(self, keeps_beta: bool) -> list[tuple[sp.Expr, str]]:
-        """Conditions for the step to exist."""
+    def _domain(self) -> list[tuple[sp.Expr, str]]:
+        """Conditions for the step to exist, but for those on a beta that is kept."""
         if self.profile is None:
-            own = [(beta, _NOT_POSITIVE)] if keeps_beta else []
-            return [*own, *self.conditions]
+            return self.conditions
         found: dict[tuple[sp.Expr, str], None] = {}
         for clock in sorted(set(self.visited), key=sp.default_sort_key):
             at = START + clock * tau
@@ -785,7 +797,7 @@ def _short_scalar(expr: sp.Expr) -> sp.Expr:
 
 def _without_numbers(
     statements: list[Statement], states: list[StateUpdate]
-) -> tuple[tuple[Statement, ...], tuple[StateUpdate, ...]]:
+) -> tuple[list[Statement], list[StateUpdate]]:
     """A coefficient that has become a number is no coefficient: 0*X and 1*G go away."""
     numbers = {
         s.symbol: s.expr for s in statements if isinstance(s, Coefficient) and s.expr.is_Rational
@@ -797,7 +809,7 @@ def _without_numbers(
             kept.append(replace(s, body=body))
         elif not (isinstance(s, Coefficient) and s.symbol in numbers):
             kept.append(replace(s, expr=s.expr.xreplace(numbers)))
-    return tuple(kept), tuple(replace(s, new=s.new.xreplace(numbers)) for s in states)
+    return kept, [replace(s, new=s.new.xreplace(numbers)) for s in states]
 
 
 def _is_linear(scheme: Scheme) -> bool:
@@ -849,7 +861,7 @@ def _shape(direction: sp.Expr) -> str:
 
 def _merged_kicks(statements: list[Statement], namer: _Namer) -> list[Statement]:
     """Motions of the momenta that follow each other as one, where they are linear."""
-    values = {s.symbol: s.expr for s in statements if isinstance(s, Coefficient)}
+    values = {s.symbol: s.expr for s in statements if isinstance(s, Coefficient) and s.is_early}
     result: list[Statement] = []
     place: int | None = None  # of the last motion of the momenta, if nothing has read them since
     for statement in statements:
@@ -875,7 +887,8 @@ def _merged_kicks(statements: list[Statement], namer: _Namer) -> list[Statement]
                     symbol, coefficient = namer.name(base, shortest(written), meaning)
                     if coefficient is not None:
                         result.append(coefficient)
-                        values[coefficient.symbol] = coefficient.expr
+                        if coefficient.is_early:
+                            values[coefficient.symbol] = coefficient.expr
                     kicked += symbol * q
                 result.append(Assignment(X, kicked))
                 place = len(result) - 1

@@ -27,10 +27,10 @@ from symplectic_codegen.algebra.notation import to_unicode
 from symplectic_codegen.algebra.operators import Operator, jacobian
 from symplectic_codegen.algebra.proof import (
     Claim,
-    reproducible_value,
     vanishes,
     zero_claim,
 )
+from symplectic_codegen.algebra.samples import reproducible_value
 from symplectic_codegen.algebra.symbols import Component, G, L, U, X, Y, beta, w
 from symplectic_codegen.algebra.vector import Total, gradient, is_scalar
 from symplectic_codegen.errors import GeometryError

@@ -470,7 +470,7 @@ _SMALLEST_SQUARE = sp.Rational(1, 10**60)  # its root and reciprocal are normal 
 def _at_vanishing_norm(expr: sp.Expr, sums: set[sp.Expr]) -> sp.Expr:
     """X/|X| with the subgradient 0 at X = 0, where the formula is 0/0."""
     return expr.replace(
-        lambda e: e.is_Pow and e.base in sums and e.exp.is_negative,
+        lambda e: e.is_Pow and e.base in sums and e.exp.is_nonnegative is not True,
         lambda e: sp.Max(e.base, _SMALLEST_SQUARE) ** e.exp,
     )
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from symplectic_codegen.algebra.forms import positive_denominator
-from symplectic_codegen.algebra.proof import reproducible_value
+from symplectic_codegen.algebra.samples import reproducible_value
 
 
 class _Inert(sp.Function):
@@ -435,6 +435,9 @@ def _check_same(old: sp.Expr, new: sp.Expr) -> None:
             s: sp.Integer(number + 3) if s.is_integer else reproducible_value(s.name, number)
             for s in symbols
         }
-        a, b = (sp.N(e.xreplace(point), 50) for e in (old, elementary))
+        try:
+            a, b = (sp.N(e.xreplace(point), 50) for e in (old, elementary))
+        except ValueError:
+            continue  # a logarithm of something negative inside a maximum
         if abs(a - b) > (abs(a) + 1) * sp.Float("1e-40"):
             raise AssertionError(f"a stable rewrite changed {old} into {new}")

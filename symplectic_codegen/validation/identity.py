@@ -12,7 +12,7 @@ from fractions import Fraction
 import sympy as sp
 
 from symplectic_codegen.algebra.functions import InTurn, elementary
-from symplectic_codegen.algebra.proof import reproducible_value
+from symplectic_codegen.algebra.samples import reproducible_value
 from symplectic_codegen.algebra.symbols import L0, START, G, L, U, X, beta, tau, w
 from symplectic_codegen.algebra.vector import Blocks, BlockTotal, Total
 from symplectic_codegen.discretization.flows import NOISE

@@ -9,7 +9,7 @@ from typing import Any
 
 import sympy as sp
 
-from symplectic_codegen.algebra.proof import reproducible_value
+from symplectic_codegen.algebra.samples import reproducible_value
 from symplectic_codegen.driver import Derivation
 from symplectic_codegen.language.bounds import Bounds
 from symplectic_codegen.validation.evaluation import Context

@@ -12,7 +12,7 @@ from sympy.core.function import AppliedUndef
 
 from symplectic_codegen.algebra.explicit import Coordinates, instantiate
 from symplectic_codegen.algebra.notation import unicode_name
-from symplectic_codegen.algebra.proof import reproducible_value
+from symplectic_codegen.algebra.samples import reproducible_value
 from symplectic_codegen.algebra.symbols import G, L, d
 from symplectic_codegen.algebra.vector import HessianProduct, Total, components
 
