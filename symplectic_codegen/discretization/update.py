@@ -749,6 +749,8 @@ class _Builder:
             *self._live(*_without_numbers(renewed, kept)), self.choices.reserved
         )
         conditions = [(self._parameters(self._stepped(e)), text) for e, text in domain]
+        # What cannot be negative can at worst be zero: momenta that are wholly forgotten.
+        conditions = [item for item in conditions if not item[0].is_nonnegative]
         if any(s.symbol == beta for s in kept):
             conditions = [(beta, _NOT_POSITIVE), *conditions]
         return UpdateEquations(
