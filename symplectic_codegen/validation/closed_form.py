@@ -20,6 +20,7 @@ from typing import Any
 
 import sympy as sp
 
+from symplectic_codegen.algebra.memory import Memory
 from symplectic_codegen.algebra.symbols import START, Component, G, L, X, w
 from symplectic_codegen.algebra.vector import Total
 from symplectic_codegen.discretization.flows import NOISE
@@ -107,7 +108,7 @@ def linear_step(derivation: Derivation) -> LinearStep | None:
     for name in ("X", "w"):
         image = moved[name].xreplace({G: CURVATURE * w})
         moving = {L, NOISE, *(s.symbol for s in derivation.update.states)}
-        if image.has(Total) or image.free_symbols & moving:
+        if image.has(Total) or image.atoms(Memory) or image.free_symbols & moving:
             return None
         entries = [sp.diff(image, z) for z in (X, w)]
         rest = image - entries[0] * X - entries[1] * w
