@@ -128,21 +128,30 @@ class Prepared:
         return bool(self.rule.block_values)
 
 
-def prepare(rule: UpdateRule) -> Prepared:
+def prepare(
+    rule: UpdateRule, module_names: Iterable[str] = (), class_names: Iterable[str] = ()
+) -> Prepared:
     """Rename what would clash with names of the generated code, and settle the order of stores.
+
+    Args:
+        rule: what is to be generated.
+        module_names: further names that the generated code uses; the rule gets others.
+        class_names: further names that no hyperparameter can have.
 
     Raises:
         TargetError: a hyperparameter cannot be an attribute of the class.
     """
+    refused = _CLASS_NAMES | set(class_names)
     for parameter in rule.parameters:
-        if parameter.name in _CLASS_NAMES or parameter.name.startswith("_"):
+        if parameter.name in refused or parameter.name.startswith("_"):
             raise TargetError(
                 f"the hyperparameter {parameter.name} needs another name: "
                 "the generated class uses this one"
             )
     rule_as_given, rule = rule, drop_unused(rule)
     functions = {_sweep_name(rule, index) for index in range(len(rule.stages))}
-    names = python_names(dict.fromkeys(_names(rule)), _MODULE_NAMES | functions)
+    reserved = _MODULE_NAMES | functions | set(module_names)
+    names = python_names(dict.fromkeys(_names(rule)), reserved)
     renamed = _renamed(rule, names)
     sweeps = tuple(_sweep(renamed, index) for index in range(len(renamed.stages)))
     return Prepared(renamed, rule_as_given, sweeps)
@@ -343,12 +352,17 @@ class StepCode:
     refusals: list[str]
 
 
-def step_code(prepared: Prepared, sweep_lines: Callable[[Sweep], list[str]]) -> StepCode:
+def step_code(
+    prepared: Prepared,
+    sweep_lines: Callable[[Sweep], list[str]],
+    hyperparameter: Callable[[str], str] = "self.{}".format,
+) -> StepCode:
     """Host code of one step.
 
     Args:
         prepared: the rule.
         sweep_lines: calls one sweep; at depth 3.
+        hyperparameter: how the code gets at the value of one.
     """
     rule, taken = prepared.rule, set(_names(prepared.rule)) | _MODULE_NAMES
     exprs = list(rule.scalar_expressions)
@@ -358,7 +372,7 @@ def step_code(prepared: Prepared, sweep_lines: Callable[[Sweep], list[str]]) -> 
     used |= {STEP} if rule.needs_noise else set()
     pad = INDENT * 3
     inputs = [
-        f"{pad}{new.name} = np.float64(self.{old.name})"
+        f"{pad}{new.name} = np.float64({hyperparameter(old.name)})"
         for old, new in zip(prepared.original.parameters, rule.parameters, strict=True)
         if new.name in used
     ]
@@ -544,7 +558,9 @@ def signature_lines(prepared: Prepared) -> list[str]:
     return bracketed("def __init__(", items, ") -> None:", 1)
 
 
-def initial_lines(prepared: Prepared) -> list[str]:
+def initial_lines(
+    prepared: Prepared, hyperparameter: Callable[[str], str] = "self.{}".format
+) -> list[str]:
     """Scalar states before the first step, from the hyperparameters."""
     rule = prepared.rule
     blocks = [quoted(s.name) for s in prepared.original.block_states]
@@ -554,7 +570,7 @@ def initial_lines(prepared: Prepared) -> list[str]:
         return ["        self._scalars: dict[str, float] = {}", *last]
     used = {name for state in rule.states for name in references(state.initial)}
     lines = [
-        f"{INDENT * 3}{new.name} = np.float64(self.{old.name})"
+        f"{INDENT * 3}{new.name} = np.float64({hyperparameter(old.name)})"
         for old, new in zip(prepared.original.parameters, rule.parameters, strict=True)
         if new.name in used
     ]
