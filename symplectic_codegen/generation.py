@@ -99,7 +99,7 @@ def load(
 def import_source(stem: str, text: str) -> Any:
     """Import generated source from a real file, so that Numba can cache what it compiles."""
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    folder = _cache_folder()
+    folder = cache_folder()
     unique = f"{stem}_{digest}"
     path = folder / f"{unique}.py"
     write_files(folder, {path.name: text})  # atomic: other processes may be loading it now
@@ -112,7 +112,7 @@ def import_source(stem: str, text: str) -> Any:
     return module
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
     """A folder of this user's alone: nobody else may put code where it is imported from."""
     folder = Path(tempfile.gettempdir()) / f"symplectic_codegen-{getpass.getuser()}"
     folder.mkdir(mode=0o700, exist_ok=True)

@@ -116,11 +116,24 @@ def interface_context(
         "step_as_head": signature(
             "inline int step_as(", [f"{name}_optimizer& o", *inner], ") {"
         ),
-        "step_as_call": ", ".join(["o", *given, *more]),
-        "step_call": ", ".join(["optimizer", "&gradient", *passed, *more]),
+        "step_call": signature(
+            f"return {name}_step_list(", ["optimizer", "&gradient", *passed, *more], ");", 1
+        ),
         "missing_hyperparameters": " || hyperparameters == nullptr" if rule.parameters else "",
-        "numbered_types": [(order.index(title), cpp, masters) for title, cpp, masters in types],
+        "numbered_types": [
+            (order.index(title), _calls(cpp, masters, ["o", *given, *more]))
+            for title, cpp, masters in types
+        ],
         "coefficient_suffixes": suffixes,
         "host_scalars": bool(suffixes or rule.states or plan.guards),
         "most_sums": max((len(launch.reductions) for launch in plan.launches), default=0),
     }
+
+
+def _calls(cpp: str, masters: bool, arguments: list[str]) -> list[str]:
+    """Make the step with arrays of one type; at depth 2."""
+    plain = signature(f"return step_as<{cpp}, false>(", arguments, ");", 2)
+    if not masters:
+        return plain
+    exact = signature(f"return step_as<{cpp}, true>(", arguments, ");", 3)
+    return [f"{INDENT * 2}if (o.masters) {{", *exact, f"{INDENT * 2}}}", *plain]

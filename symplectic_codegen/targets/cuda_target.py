@@ -38,7 +38,7 @@ from symplectic_codegen.targets.cpp_printing import (
     uses_written_power,
 )
 from symplectic_codegen.targets.cuda_interface import interface_context, prototypes
-from symplectic_codegen.targets.cuda_launcher import launcher_text
+from symplectic_codegen.targets.cuda_launcher import LOCAL_NAMES, launcher_text
 from symplectic_codegen.targets.cuda_layout import (
     argument_fields,
     array_fields,
@@ -46,13 +46,19 @@ from symplectic_codegen.targets.cuda_layout import (
     size_of,
 )
 from symplectic_codegen.targets.device_plan import Launch, Plan, Total, make_plan
-from symplectic_codegen.targets.printing import INDENT, fresh, literal_lines, operations
+from symplectic_codegen.targets.printing import (
+    INDENT,
+    LINE_LENGTH,
+    fresh,
+    literal_lines,
+    operations,
+)
 from symplectic_codegen.targets.rendering import render
 
 # Names that the generated C++ uses for itself; rules get others.
 _CPP_NAMES = frozenset(
     """
-    in step own block next sums round at view packed_w Real Inputs Hyperparameters State Sums Totals
+    in step own block next sums round at view master size origin index Real Inputs Hyperparameters State Sums Totals
     Block BlockState ArraySums Coefficients Partial Words Array Arguments Control factor words normal
     philox element origin power powm1 exprel log1prel sign minimum maximum cycle turn_sin turn_cos
     initial begin admissible finish finish_block coefficients own_coefficients
@@ -63,13 +69,13 @@ _LAUNCHER_NAMES = frozenset({"capturable", "strict", "master_weights", "kernels"
 
 
 def _write(rule: UpdateRule, document: Document) -> tuple[str, ...]:
-    prepared = prepare(rule, _CPP_NAMES | RESERVED, _LAUNCHER_NAMES)
+    prepared = prepare(rule, _CPP_NAMES | RESERVED | LOCAL_NAMES, _LAUNCHER_NAMES)
     plan = make_plan(prepared)
     context = _context(plan, document)
     return (
         render("cuda/element.cuh.jinja", context),
         render("cuda/kernels.cu.jinja", context),
-        launcher_text(plan, document),
+        launcher_text(plan, document, namespace_of(rule.name), _types(document)),
     )
 
 
@@ -220,13 +226,18 @@ def _kernel_role(plan: Plan) -> list[str]:
             f"for a whole list of parameters of one type{why}. As a library:"
         ),
         "//",
-        f"//   nvcc -std=c++17 -O3 -arch=native -shared -Xcompiler -fPIC {name}.cu -o lib{name}.so",
+        *_command(f"nvcc -std=c++17 -O3 -arch=native -shared -Xcompiler -fPIC {name}.cu", name),
         "//",
         *comment(
             "With --fmad=false no product is merged with a sum: results are then those of the same "
             f"expressions in C. {name}.py compiles this file by itself."
         ),
     ]
+
+
+def _command(words: str, name: str) -> list[str]:
+    flat = f"//   {words} -o lib{name}.so"
+    return [flat] if len(flat) <= LINE_LENGTH else [f"//   {words}", f"//       -o lib{name}.so"]
 
 
 def _provenance(document: Document) -> list[str]:
@@ -556,11 +567,11 @@ def _launch_context(
     return {
         "suffix": suffix,
         "of": f" in launch {launch.number}" if several else "",
-        "of_step": f" of the {len(plan.launches)} that are a step" if several else " is a step",
+        "title": f"Launch {launch.number} of a step" if several else "A step",
         "sums": sums,
         "partial": f"Partial{suffix}",
         "arrays": arrays,
-        "aligned": " && ".join(checks) or "true",
+        "aligned": _conjunction("const bool aligned = ", checks),
         "uses_gradient": GRADIENT in launch.arrays,
         "unroll": 1,
         "elements_signature": _elements_signature(launch, plan),
@@ -574,6 +585,16 @@ def _launch_context(
         "own_copies": _own(launch, plan, "copies"),
         "tail": _tail(launch, plan, global_sums),
     }
+
+
+def _conjunction(head: str, tests: list[str]) -> list[str]:
+    """Whether all of some tests hold; at depth 2."""
+    pad = INDENT * 2
+    flat = f"{pad}{head}{' && '.join(tests) or 'true'};"
+    if len(flat) <= LINE_LENGTH:
+        return [flat]
+    rows = [f"{pad}{INDENT}&& {test}" for test in tests[1:]]
+    return [f"{pad}{head}{tests[0]}", *rows[:-1], f"{rows[-1]};"]
 
 
 def _common_arguments(launch: Launch, plan: Plan) -> list[str]:
@@ -807,6 +828,10 @@ def _epilogue(plan: Plan, refreshed: bool) -> list[str]:
     rule = plan.rule
     lines = []
     needs_inputs = bool(rule.states or rule.block_states)
+    kept = ["if (a.hyperparameters_at == nullptr) {",
+            f"{INDENT}a.control->hyperparameters = a.hyperparameters;", "}"]
+    close = [f"{INDENT}a.control->steps += 1;"]
+    close += [f"{INDENT}{line}" for line in kept] if rule.parameters else []
     if needs_inputs:
         if _global_count(plan):
             lines += [
@@ -818,8 +843,7 @@ def _epilogue(plan: Plan, refreshed: bool) -> list[str]:
         totals = plan.totals_for(plan.epilogue_names)
         lines += [f"add_{total.name}(a, in, wide_scratch);" for total in totals]
     else:
-        lines.append("if (threadIdx.x == 0) {")
-        return [*lines, f"{INDENT}a.control->steps += 1;", "}"]
+        return ["if (threadIdx.x == 0) {", *close, "}"]
     if rule.block_states:
         lines += [
             "for (long long p = threadIdx.x; p < a.parameters; p += THREADS) {",
@@ -830,7 +854,7 @@ def _epilogue(plan: Plan, refreshed: bool) -> list[str]:
         ]
     lines.append("if (threadIdx.x == 0) {")
     lines += [f"{INDENT}a.control->state = finish(in);"] if rule.states else []
-    return [*lines, f"{INDENT}a.control->steps += 1;", "}"]
+    return [*lines, *close, "}"]
 
 
 CUDA = Target(
