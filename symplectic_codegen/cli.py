@@ -340,7 +340,7 @@ def check(paths: tuple[Path, ...], form: str) -> None:
             raise OutputError(f"there is no {path}")
     findings = inspect_all(paths)
     if not findings:
-        raise OutputError(f"no Python file under {', '.join(str(p) for p in paths)}")
+        raise OutputError(f"no generated file under {', '.join(str(p) for p in paths)}")
     if form == "json":
         rows = [{"path": f.path, "state": f.state.value, "reason": f.reason} for f in findings]
         click.echo(json.dumps(rows, indent=2))

@@ -43,7 +43,7 @@ def generate(
 
     Args:
         source: a Hamiltonian (text or parsed), a spec, or what was derived from one.
-        target: "numpy" or "numba"; see `symplectic_codegen.targets`.
+        target: "numpy", "numba" or "cuda"; see `symplectic_codegen.targets`.
         name: snake_case name; the class has it in CamelCase.
         dtype: "float32", "float64", or "any" to follow the parameters.
         command: the command that regenerates the files, for PROVENANCE.
@@ -89,20 +89,34 @@ def load(
     availability = get_target(target).is_available()
     if not availability.ok:
         raise TargetError(f"the target {target!r} cannot run here: {availability.reason}")
-    files = generate(source, target, name=name, dtype=dtype)
-    ((path, text),) = ((p, s) for p, s in files.items() if p.endswith(".py"))
-    module = import_source(Path(path).stem, text)
-    (cls,) = (v for k, v in vars(module).items() if k == class_name(Path(path).stem))
+    files = {
+        Path(path).name: text
+        for path, text in generate(source, target, name=name, dtype=dtype).items()
+    }
+    ((file, text),) = ((name, text) for name, text in files.items() if name.endswith(".py"))
+    others = {name: text for name, text in files.items() if name != file}
+    stem = Path(file).stem
+    module = import_source(stem, text, others)
+    (cls,) = (v for k, v in vars(module).items() if k == class_name(stem))
     return cls
 
 
-def import_source(stem: str, text: str) -> Any:
-    """Import generated source from a real file, so that Numba can cache what it compiles."""
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    folder = cache_folder()
+def import_source(stem: str, text: str, others: Mapping[str, str] | None = None) -> Any:
+    """Import generated source from a real file, so that Numba can cache what it compiles.
+
+    Args:
+        stem: the name of the module, to which a hash is added.
+        text: its source.
+        others: files that must lie beside it, by their names.
+    """
+    beside = dict(others or {})
+    parts = [text, *(part for name in sorted(beside) for part in (name, beside[name]))]
+    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
     unique = f"{stem}_{digest}"
+    folder = cache_folder() / unique if beside else cache_folder()
     path = folder / f"{unique}.py"
-    write_files(folder, {path.name: text})  # atomic: other processes may be loading it now
+    # Atomic: other processes may be loading it now.
+    write_files(folder, {**beside, path.name: text})
     spec = importlib.util.spec_from_file_location(unique, path)
     assert spec is not None
     assert spec.loader is not None

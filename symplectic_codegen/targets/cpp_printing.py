@@ -118,7 +118,7 @@ def comment(text: str, depth: int = 0, hanging: int = 0) -> list[str]:
     return textwrap.wrap(
         # A backslash at the end of a line would join it with the next one.
         text.replace("\\", "/"),
-        LINE_LENGTH,
+        LINE_LENGTH - 2,
         initial_indent=pad,
         subsequent_indent=pad + INDENT * hanging,
         break_on_hyphens=False,

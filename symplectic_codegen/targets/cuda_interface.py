@@ -114,7 +114,7 @@ def interface_context(
     return {
         **heads,
         "step_as_head": signature(
-            "inline int step_as(", [f"{name}_optimizer& o", *inner], ") {"
+            "inline int step_as(", ["Optimizer& o", *inner], ") {"
         ),
         "step_call": signature(
             f"return {name}_step_list(", ["optimizer", "&gradient", *passed, *more], ");", 1
