@@ -186,8 +186,8 @@ class HostDevice:
 
     def compile(self, names: Sequence[str], strict: bool) -> list[tuple[Any, int]]:
         del strict  # the host never merges products with sums
-        missing = [name for name in names if name not in self._compiled]
-        if missing:
+        missing = [name for name in _relatives(names) if name not in self._compiled]
+        if not self._compiled.keys() >= set(names):
             library = ctypes.CDLL(str(build(self.source.text, self.name, missing, self.flags)))
             library.emulate.argtypes = [
                 ctypes.c_int,
@@ -205,6 +205,24 @@ class HostDevice:
         self.launches.append((name, blocks))
         library.emulate_in_order(ORDERS.index(self.order), len(self.launches))
         library.emulate(number, blocks, 256, arguments.ctypes.data)
+
+
+def _relatives(names: Sequence[str]) -> list[str]:
+    """Kernels that are likely needed together: reading the file is most of a compilation."""
+    found: dict[str, None] = {}
+    for name in names:
+        head, bracket, arguments = name.partition("<")
+        if not bracket:
+            found[name] = None
+            continue
+        kind, *flags = arguments.rstrip(">").split(", ")
+        kinds = ("float", "double") if kind in ("float", "double") else (kind,)
+        variants = ("false", "true") if len(flags) == 2 else ("",)
+        for one in kinds:
+            for on_device in variants:
+                more = [on_device] if on_device else []
+                found[f"{head}<{', '.join([one, flags[0], *more])}>"] = None
+    return list(found)
 
 
 def on_host(module: ModuleType, **settings: Any) -> type[HostDevice]:

@@ -9,19 +9,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass, replace
 from functools import cached_property
+from inspect import signature
 from pathlib import Path
 
 from symplectic_codegen.driver import Derivation
 from symplectic_codegen.errors import SymplecticCodegenError
 from symplectic_codegen.generation import BOTH, spec_of
-from symplectic_codegen.provenance import read_provenance
+from symplectic_codegen.provenance import SUFFIXES, read_provenance
 from symplectic_codegen.targets import get_target
 from symplectic_codegen.targets.base import DTYPES
 from symplectic_codegen.validation.audit import check_prologue
 from symplectic_codegen.validation.closed_form import check_closed_form
+from symplectic_codegen.validation.host_device import compiler, on_host
 from symplectic_codegen.validation.identity import check_identity
 from symplectic_codegen.validation.module import (
     ForeignError,
@@ -44,7 +46,8 @@ from symplectic_codegen.validation.trajectory import (
 )
 
 ORACLE = "oracle"
-ARRAY_TARGETS = ("numpy", "numba")  # they share the interface that rung 4 drives
+CUDA = "cuda"  # its kernels run on the host here, whether there is a GPU or not
+ARRAY_TARGETS = ("numpy", "numba", CUDA)  # they share the interface that rung 4 drives
 
 
 @dataclass(frozen=True)
@@ -100,13 +103,19 @@ def validate_derivation(derivation: Derivation) -> tuple[Rung, ...]:
     return Oracle(derivation).rungs
 
 
-def validate_source(text: str, path: str = "<source>", cache: Cache | None = None) -> Report:
+def validate_source(
+    text: str,
+    path: str = "<source>",
+    cache: Cache | None = None,
+    others: Mapping[str, str] | None = None,
+) -> Report:
     """All rungs for a generated file, which is executed.
 
     Args:
         text: the content of the file.
         path: for the report.
         cache: oracles by the hash of their spec; pass one mapping to share them between files.
+        others: the files of the same optimizer that lie beside it, by their names.
 
     Raises:
         ValidationInputError: the text has no PROVENANCE.
@@ -130,36 +139,55 @@ def validate_source(text: str, path: str = "<source>", cache: Cache | None = Non
         if spec.sha256 not in oracles:
             oracles[spec.sha256] = Oracle(Derivation(spec))
         oracle = oracles[spec.sha256]
-        rungs = oracle.rungs + _module_rungs(oracle, text, target, provenance.get("dtype"))
+        dtype = provenance.get("dtype")
+        rungs = oracle.rungs + _module_rungs(oracle, text, target, dtype, others or {})
     except SymplecticCodegenError as error:
         # PROVENANCE was edited, or this version cannot derive what an older one could.
         rungs = (judged("spec in PROVENANCE", False, str(error)),)
     return Report(path, name, target, rungs, time.perf_counter() - started)
 
 
-def _module_rungs(oracle: Oracle, text: str, target: str, dtype: object) -> tuple[Rung, ...]:
+def _module_rungs(
+    oracle: Oracle, text: str, target: str, dtype: object, others: Mapping[str, str]
+) -> tuple[Rung, ...]:
     """Rung 4, on the way down only if there are oracles to compare with."""
     name = "generated module"
     if target not in ARRAY_TARGETS:
         return (judged(name, False, f"no oracle drives modules of the target {target!r}"),)
+    on_host_only = target == CUDA
+    if on_host_only and compiler() is None:
+        reason = "no C++ compiler (g++, clang++, or CXX) is here to run the kernels on the host"
+        return (Rung(name, "not applicable", reason),)
     availability = get_target(target).is_available()
-    if not availability.ok:
+    if not on_host_only and not availability.ok:
         return (judged(name, False, f"it cannot run here: {availability.reason}"),)
     dtypes = DTYPES if dtype == BOTH else (dtype,)
     if not set(dtypes) <= set(DTYPES):
         return (judged(name, False, f"PROVENANCE gives the unknown dtype {dtype!r}"),)
     try:
         trajectories = oracle.trajectories
-        cls = load_class(oracle.derivation.spec.name, text)
+        prepare = on_host if on_host_only else None
+        cls = load_class(oracle.derivation.spec.name, text, others, prepare)
     except (NoOracleError, ForeignError) as error:
         return (judged(name, False, str(error)),)
-    subject = Subject(cls, oracle.derivation.rule)
+    subject = Subject(cls, oracle.derivation.rule, dense=on_host_only)
     rungs: list[Rung] = []
     for each in map(str, dtypes):
         rungs += [check_trajectory(subject, trajectory, each) for trajectory in trajectories]
         rungs.append(check_shapes(subject, trajectories[1], each))
         rungs.append(check_state(subject, trajectories[1], each))
         rungs.append(check_guards(subject, trajectories[0], each))
+        if on_host_only and "capturable" in signature(cls).parameters:
+            # The scalars of a step are computed twice: in Python, and in C++ on the device.
+            other = replace(subject, keywords={"capturable": True})
+            rungs += [
+                replace(rung, name=f"{rung.name}, scalars on the device")
+                for rung in (
+                    *(check_trajectory(other, trajectory, each) for trajectory in trajectories),
+                    check_state(other, trajectories[1], each),
+                    check_guards(other, trajectories[0], each),
+                )
+            ]
     return tuple(rungs)
 
 
@@ -179,12 +207,26 @@ def validate_paths(
     for path, text in [item for root in paths for item in _generated(root)]:
         if progress is not None:
             progress(path.as_posix())
-        yield validate_source(text, path.as_posix(), cache)
+        yield validate_source(text, path.as_posix(), cache, _beside(path))
+
+
+def _beside(path: Path) -> dict[str, str]:
+    """The C++ files of the same optimizer."""
+    found = [path.with_suffix(suffix) for suffix in SUFFIXES if suffix != ".py"]
+    return {p.name: p.read_text(encoding="utf-8") for p in found if p.is_file()}
 
 
 def _generated(root: Path) -> list[tuple[Path, str]]:
     if not root.exists():
         raise ValidationInputError(f"{root.as_posix()} does not exist")
+    if root.suffix in SUFFIXES and root.suffix != ".py":
+        # C++ runs behind its launcher.
+        launcher = root.with_suffix(".py")
+        if not launcher.is_file():
+            raise ValidationInputError(
+                f"{root.as_posix()} is validated together with {launcher.name}, which is not there"
+            )
+        root = launcher
     candidates = sorted(root.rglob("*.py")) if root.is_dir() else [root]
     found = []
     for path in candidates:

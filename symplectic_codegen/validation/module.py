@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -62,13 +63,26 @@ def foreign(what: str, call: Callable[[], T]) -> T:
         raise ForeignError(f"{what} raised {type(error).__name__}: {error}") from error
 
 
-def load_class(name: str, text: str) -> type[Any]:
+def load_class(
+    name: str,
+    text: str,
+    others: Mapping[str, str] | None = None,
+    prepare: Callable[[ModuleType], object] | None = None,
+) -> type[Any]:
     """The optimizer class of a generated file, which is executed.
+
+    Args:
+        name: of the optimizer.
+        text: the file.
+        others: files that lie beside it, by their names.
+        prepare: what is done with the module before its class is used.
 
     Raises:
         ForeignError: it cannot be imported, or has no such class.
     """
-    module = foreign("importing it", lambda: import_source(name, text))
+    module = foreign("importing it", lambda: import_source(name, text, others))
+    if prepare is not None:
+        foreign("preparing it", lambda: prepare(module))
     cls = vars(module).get(class_name(name))
     if not isinstance(cls, type):
         raise ForeignError(f"it has no class {class_name(name)}")
@@ -77,17 +91,26 @@ def load_class(name: str, text: str) -> type[Any]:
 
 @dataclass(frozen=True)
 class Subject:
-    """The optimizer class under test, and the rule that it claims to be."""
+    """The optimizer class under test, and the rule that it claims to be.
+
+    Args:
+        cls: the class.
+        rule: the rule.
+        keywords: further arguments of its constructor.
+        dense: whether it refuses parameters with gaps in memory.
+    """
 
     cls: type[Any]
     rule: UpdateRule
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+    dense: bool = False
 
     def make(self, params: Sequence[Array], values: Mapping[str, float]) -> Run:
         """An optimizer on `params`, which it changes in place."""
         return Run(
             self.rule,
             list(params),
-            foreign("the constructor", lambda: self.cls(list(params), **values)),
+            foreign("the constructor", lambda: self.cls(list(params), **values, **self.keywords)),
         )
 
 
@@ -106,6 +129,8 @@ class Run:
     def step(self, grads: Sequence[Array | None], loss: float) -> None:
         more = {"loss": loss} if self.rule.needs_loss else {}
         foreign("step", lambda: self.optimizer.step(list(grads), **more))
+        if hasattr(self.optimizer, "check"):  # a device refuses steps later
+            foreign("check", lambda: self.optimizer.check())
 
     def saved(self) -> dict[str, Any]:
         """Its state_dict, with the entries that are promised."""
@@ -271,14 +296,15 @@ def _many(subject: Subject, trajectory: Trajectory, dtype: str) -> tuple[float, 
     values = {k: float(v) for k, v in used.items()}
     random = np.random.default_rng(20250101)
     ratio, count = 0.0, 0
-    small = [_laid_out(random.standard_normal(shape).astype(dtype)) for shape in _SHAPES]
+    small = [random.standard_normal(shape).astype(dtype) for shape in _SHAPES]
+    small = [_laid_out(w, subject.dense) for w in small]
     large = [random.standard_normal(_LARGE).astype(dtype)]
     for params, rounds in ((small, min(_ROUNDS, trajectory.steps)), (large, 1)):
         run = subject.make(params, values)
         for number in range(1, rounds + 1):
             absent = {2: 4, 3: 0}.get(number)  # which gradient is None in which step
             grads = [
-                None if i == absent else random.standard_normal(w.shape).astype(dtype)
+                None if i == absent else _like(w, random.standard_normal(w.shape))
                 for i, w in enumerate(params)
             ]
             worse, more = _compare_step(run, used, grads, number, dtype)
@@ -286,11 +312,16 @@ def _many(subject: Subject, trajectory: Trajectory, dtype: str) -> tuple[float, 
     return ratio, count
 
 
-def _laid_out(array: Array) -> Array:
-    """The same values; some arrays Fortran-ordered or strided."""
+def _like(w: Array, values: Array) -> Array:
+    """The values in the type of `w`, and in its order in memory."""
+    return np.array(values, w.dtype, order="F" if w.flags.fnc else "C")
+
+
+def _laid_out(array: Array, dense: bool) -> Array:
+    """The same values; some arrays Fortran-ordered or, unless they must be dense, strided."""
     if array.shape == (7, 3):
         return np.asfortranarray(array)
-    if array.shape == (2, 5):
+    if array.shape == (2, 5) and not dense:
         wide = np.zeros((2, 10), array.dtype)
         wide[:, ::2] = array
         return wide[:, ::2]
