@@ -101,9 +101,15 @@ SYMPLECTIC_INLINE W narrow(typename Computed<W>::Real x) {
 
 template <>
 SYMPLECTIC_INLINE bfloat16 narrow<bfloat16>(float x) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    bfloat16 narrow;
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(narrow.bits) : "f"(x));
+    return narrow;
+#else
     const unsigned bits = bits_of(x);
     const unsigned rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
     return {static_cast<unsigned short>(x == x ? rounded : 0x7fffu)};
+#endif
 }
 
 template <>
@@ -136,13 +142,25 @@ struct alignas(sizeof(T) * N < 16 ? sizeof(T) : 16) Pack {
     T value[N];
 };
 
+// The compiler cannot know where the addresses in a table lead to.
+template <typename T>
+SYMPLECTIC_INLINE void lies_in_global_memory(const T* place) {
+#ifdef __CUDA_ARCH__
+    __builtin_assume(__isGlobal(place));
+#else
+    (void)place;
+#endif
+}
+
 template <int N, typename T>
 SYMPLECTIC_INLINE Pack<T, N> load(const T* place) {
+    lies_in_global_memory(place);
     return *reinterpret_cast<const Pack<T, N>*>(place);
 }
 
 template <int N, typename T>
 SYMPLECTIC_INLINE void store(T* place, const Pack<T, N>& pack) {
+    lies_in_global_memory(place);
     *reinterpret_cast<Pack<T, N>*>(place) = pack;
 }
 
@@ -705,7 +723,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "cc1bef7abcc8b5c91974c3ddf90c0f984ed52702f47a2c339b716d51398cdaa5",
-    "body_sha256": "5d718cb55543593c2e50f6e873910aa33035a67bea6b8a0d10baa22bbdc640af",
+    "body_sha256": "1b26da90efce76005b930ea7665c88c81785256f024e74ba3c702d89b1d01e89",
     "command": "symplectic-codegen generate --catalog gradient_descent --target cuda",
     "spec": {
         "format": 1,

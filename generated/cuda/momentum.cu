@@ -100,9 +100,15 @@ SYMPLECTIC_INLINE W narrow(typename Computed<W>::Real x) {
 
 template <>
 SYMPLECTIC_INLINE bfloat16 narrow<bfloat16>(float x) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    bfloat16 narrow;
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(narrow.bits) : "f"(x));
+    return narrow;
+#else
     const unsigned bits = bits_of(x);
     const unsigned rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
     return {static_cast<unsigned short>(x == x ? rounded : 0x7fffu)};
+#endif
 }
 
 template <>
@@ -135,13 +141,25 @@ struct alignas(sizeof(T) * N < 16 ? sizeof(T) : 16) Pack {
     T value[N];
 };
 
+// The compiler cannot know where the addresses in a table lead to.
+template <typename T>
+SYMPLECTIC_INLINE void lies_in_global_memory(const T* place) {
+#ifdef __CUDA_ARCH__
+    __builtin_assume(__isGlobal(place));
+#else
+    (void)place;
+#endif
+}
+
 template <int N, typename T>
 SYMPLECTIC_INLINE Pack<T, N> load(const T* place) {
+    lies_in_global_memory(place);
     return *reinterpret_cast<const Pack<T, N>*>(place);
 }
 
 template <int N, typename T>
 SYMPLECTIC_INLINE void store(T* place, const Pack<T, N>& pack) {
+    lies_in_global_memory(place);
     *reinterpret_cast<Pack<T, N>*>(place) = pack;
 }
 
@@ -705,7 +723,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "7122404775c8c0db093b3541e7d5dc162d4c0ec8dc7a29c9bb7a8a95fab7c1ff",
-    "body_sha256": "728e71c956d7157ae358707e16a46708caf9ec8098f5c87b78f9ad63a6072e1d",
+    "body_sha256": "0fb9e7f8c4e26221be198c8096e546b7fe3567ab24a0ca8841219f707deeb2ed",
     "command": "symplectic-codegen generate --catalog momentum --target cuda",
     "spec": {
         "format": 1,

@@ -101,9 +101,15 @@ SYMPLECTIC_INLINE W narrow(typename Computed<W>::Real x) {
 
 template <>
 SYMPLECTIC_INLINE bfloat16 narrow<bfloat16>(float x) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    bfloat16 narrow;
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(narrow.bits) : "f"(x));
+    return narrow;
+#else
     const unsigned bits = bits_of(x);
     const unsigned rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
     return {static_cast<unsigned short>(x == x ? rounded : 0x7fffu)};
+#endif
 }
 
 template <>
@@ -136,13 +142,25 @@ struct alignas(sizeof(T) * N < 16 ? sizeof(T) : 16) Pack {
     T value[N];
 };
 
+// The compiler cannot know where the addresses in a table lead to.
+template <typename T>
+SYMPLECTIC_INLINE void lies_in_global_memory(const T* place) {
+#ifdef __CUDA_ARCH__
+    __builtin_assume(__isGlobal(place));
+#else
+    (void)place;
+#endif
+}
+
 template <int N, typename T>
 SYMPLECTIC_INLINE Pack<T, N> load(const T* place) {
+    lies_in_global_memory(place);
     return *reinterpret_cast<const Pack<T, N>*>(place);
 }
 
 template <int N, typename T>
 SYMPLECTIC_INLINE void store(T* place, const Pack<T, N>& pack) {
+    lies_in_global_memory(place);
     *reinterpret_cast<Pack<T, N>*>(place) = pack;
 }
 
@@ -721,7 +739,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "71bbc12b1851074bea816304e143efc2a597694dc592d8ea3d9915d7ede6ad81",
-    "body_sha256": "bd5ac407aa7400e70d6a38c23f37e8f3579356bbdd63ceef76ffbf289d466af6",
+    "body_sha256": "29529979c3543c6fef43559095021913709680b917f1fe71334d32ddc2d87ace",
     "command": "symplectic-codegen generate --catalog nesterov_flow --target cuda",
     "spec": {
         "format": 1,

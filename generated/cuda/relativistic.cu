@@ -102,9 +102,15 @@ SYMPLECTIC_INLINE W narrow(typename Computed<W>::Real x) {
 
 template <>
 SYMPLECTIC_INLINE bfloat16 narrow<bfloat16>(float x) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    bfloat16 narrow;
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(narrow.bits) : "f"(x));
+    return narrow;
+#else
     const unsigned bits = bits_of(x);
     const unsigned rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
     return {static_cast<unsigned short>(x == x ? rounded : 0x7fffu)};
+#endif
 }
 
 template <>
@@ -137,13 +143,25 @@ struct alignas(sizeof(T) * N < 16 ? sizeof(T) : 16) Pack {
     T value[N];
 };
 
+// The compiler cannot know where the addresses in a table lead to.
+template <typename T>
+SYMPLECTIC_INLINE void lies_in_global_memory(const T* place) {
+#ifdef __CUDA_ARCH__
+    __builtin_assume(__isGlobal(place));
+#else
+    (void)place;
+#endif
+}
+
 template <int N, typename T>
 SYMPLECTIC_INLINE Pack<T, N> load(const T* place) {
+    lies_in_global_memory(place);
     return *reinterpret_cast<const Pack<T, N>*>(place);
 }
 
 template <int N, typename T>
 SYMPLECTIC_INLINE void store(T* place, const Pack<T, N>& pack) {
+    lies_in_global_memory(place);
     *reinterpret_cast<Pack<T, N>*>(place) = pack;
 }
 
@@ -901,7 +919,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "8eaaf84f3fcfc465b4d69a54b2d682c2a07fe8e072183f8dc40af9b2383a7e94",
-    "body_sha256": "7a1d7ca86e7b02b645d832bcb2c46dc9e0a6430aeeec54d14c041db9983b933e",
+    "body_sha256": "bd985c5156b21d842ac95e331f3636c46518a891682056883b4b1cfc2e414f9c",
     "command": "symplectic-codegen generate --catalog relativistic --target cuda",
     "spec": {
         "format": 1,

@@ -100,9 +100,15 @@ SYMPLECTIC_INLINE W narrow(typename Computed<W>::Real x) {
 
 template <>
 SYMPLECTIC_INLINE bfloat16 narrow<bfloat16>(float x) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    bfloat16 narrow;
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(narrow.bits) : "f"(x));
+    return narrow;
+#else
     const unsigned bits = bits_of(x);
     const unsigned rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
     return {static_cast<unsigned short>(x == x ? rounded : 0x7fffu)};
+#endif
 }
 
 template <>
@@ -135,13 +141,25 @@ struct alignas(sizeof(T) * N < 16 ? sizeof(T) : 16) Pack {
     T value[N];
 };
 
+// The compiler cannot know where the addresses in a table lead to.
+template <typename T>
+SYMPLECTIC_INLINE void lies_in_global_memory(const T* place) {
+#ifdef __CUDA_ARCH__
+    __builtin_assume(__isGlobal(place));
+#else
+    (void)place;
+#endif
+}
+
 template <int N, typename T>
 SYMPLECTIC_INLINE Pack<T, N> load(const T* place) {
+    lies_in_global_memory(place);
     return *reinterpret_cast<const Pack<T, N>*>(place);
 }
 
 template <int N, typename T>
 SYMPLECTIC_INLINE void store(T* place, const Pack<T, N>& pack) {
+    lies_in_global_memory(place);
     *reinterpret_cast<Pack<T, N>*>(place) = pack;
 }
 
@@ -714,7 +732,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "f58c99e77845eecd15c10468a434dbe3b506aa03f3bcae1c8c176c9828c37562",
-    "body_sha256": "a40134d39e2e13b0245e1371c130bca014f55aafa11d6b9233f12dfbbe2eac39",
+    "body_sha256": "71bc05578b89e363ee5bcf5c167d0062f976ddbbfed7159ba5b493360f05f068",
     "command": "symplectic-codegen generate --catalog weight_decay --target cuda",
     "spec": {
         "format": 1,

@@ -360,9 +360,10 @@ def _state_functions(plan: Plan) -> list[list[str]]:
             f"{_INLINE} State initial({source}) {{",
             f"{INDENT}State next{{}};",
         ]
+        taken = _taken(plan)
         for state in rule.states:
             if not state.starts_with_loss:
-                lines += broken(f"{INDENT}next.{state.name} = {text(state.initial)};", " = ", 1)
+                lines += _set_field(f"next.{state.name}", state.initial, text, 1, taken)
         functions.append([*lines, f"{INDENT}return next;", "}"])
     late = [s for s in rule.states if s.starts_with_loss]
     if late:
@@ -371,8 +372,9 @@ def _state_functions(plan: Plan) -> list[list[str]]:
             f"{_INLINE} void begin(Inputs& in) {{",
             f"{INDENT}if (in.n == 1.0) {{",
         ]
+        taken = _taken(plan)
         for state in late:
-            lines += broken(f"{INDENT * 2}in.{state.name} = {text(state.initial)};", " = ", 2)
+            lines += _set_field(f"in.{state.name}", state.initial, text, 2, taken)
         functions.append([*lines, f"{INDENT}}}", "}"])
     if plan.guards:
         lines = comment("Whether the step is inside the domain of the rule:")
@@ -392,6 +394,19 @@ def _state_functions(plan: Plan) -> list[list[str]]:
     functions += [_total_function(plan, total) for total in plan.totals]
     functions += _finish_functions(plan)
     return functions
+
+
+def _set_field(
+    field: str, expr: Expr, text: CppPrinter, depth: int, taken: set[str]
+) -> list[str]:
+    """Give a field of a struct a value; parts of a long expression get names before."""
+    flat = f"{INDENT * depth}{field} = {text(expr)};"
+    if len(flat) <= LINE_LENGTH:
+        return [flat]
+    name = fresh("value", taken)
+    taken.add(name)
+    lines = assignments([Assign(name, expr)], text, "double", depth, taken)
+    return [*lines, f"{INDENT * depth}{field} = {name};"]
 
 
 def _taken(plan: Plan) -> set[str]:
