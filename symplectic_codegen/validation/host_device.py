@@ -28,7 +28,15 @@ from symplectic_codegen.generation import cache_folder
 
 EMULATION = Path(__file__).parent / "emulation"
 ORDERS = ("forward", "backward", "random")
-_FLAGS = ("-std=c++17", "-O2", "-ffp-contract=off", "-fPIC", "-shared", "-DSYMPLECTIC_KERNELS_ONLY")
+_FLAGS = (
+    "-std=c++17",
+    "-O1",
+    "-ffp-contract=off",
+    "-U_FORTIFY_SOURCE",  # it forbids jumps between stacks
+    "-fPIC",
+    "-shared",
+    "-DSYMPLECTIC_KERNELS_ONLY",
+)
 
 
 class NoCompilerError(SymplecticCodegenError):
@@ -216,12 +224,16 @@ def _relatives(names: Sequence[str]) -> list[str]:
             found[name] = None
             continue
         kind, *flags = arguments.rstrip(">").split(", ")
-        kinds = ("float", "double") if kind in ("float", "double") else (kind,)
-        variants = ("false", "true") if len(flags) == 2 else ("",)
-        for one in kinds:
-            for on_device in variants:
-                more = [on_device] if on_device else []
-                found[f"{head}<{', '.join([one, flags[0], *more])}>"] = None
+        space = kind.rpartition("::")[0]
+        halves = (f"{space}::bfloat16", f"{space}::float16")
+        kinds, masters = (halves, ("false", "true")) if space else (("float", "double"), ("false",))
+        on_device = (", false", ", true") if len(flags) == 2 else ("",)
+        found |= dict.fromkeys(
+            f"{head}<{one}, {master}{where}>"
+            for one in kinds
+            for master in masters
+            for where in on_device
+        )
     return list(found)
 
 

@@ -6,6 +6,7 @@
 // `emulation::settings` chooses the order of threads and blocks; results must not depend on it.
 #pragma once
 
+#include <setjmp.h>
 #include <ucontext.h>
 
 #include <algorithm>
@@ -50,8 +51,10 @@ inline Settings settings;
 }
 
 struct Fiber {
-    ucontext_t context;
+    ucontext_t context;  // where it starts
+    jmp_buf place;       // where it goes on
     std::vector<char> stack;
+    bool started = false;
     unsigned thread = 0;
     bool done = false;
     int waits_at = 0;        // line of the barrier; 0: it can go on
@@ -61,7 +64,7 @@ struct Fiber {
 
 struct Block {
     std::vector<std::unique_ptr<Fiber>> fibers;
-    ucontext_t scheduler;
+    jmp_buf scheduler;
     Fiber* current = nullptr;
     dim3 index, size, grid;
     void (*entry)(void*) = nullptr;
@@ -72,13 +75,43 @@ inline Block block;
 constexpr std::size_t STACK = 64 * 1024;
 constexpr unsigned LANES = 32;
 
-inline void run_fiber() {
-    block.entry(block.argument);
-    block.current->done = true;
-    swapcontext(&block.current->context, &block.scheduler);
+// Contexts only start fibers, once for all launches; jumps between them need no system calls.
+inline void yield() {
+    if (_setjmp(block.current->place) == 0) {
+        _longjmp(block.scheduler, 1);
+    }
 }
 
-inline void yield() { swapcontext(&block.current->context, &block.scheduler); }
+inline void resume(Fiber& fiber) {
+    block.current = &fiber;
+    if (_setjmp(block.scheduler) == 0) {
+        if (fiber.started) {
+            _longjmp(fiber.place, 1);
+        }
+        fiber.started = true;
+        setcontext(&fiber.context);
+    }
+}
+
+inline void run_fiber() {
+    for (;;) {
+        block.entry(block.argument);
+        block.current->done = true;
+        yield();
+    }
+}
+
+inline std::unique_ptr<Fiber> make_fiber(unsigned thread) {
+    auto fiber = std::make_unique<Fiber>();
+    fiber->thread = thread;
+    fiber->stack.resize(STACK);
+    getcontext(&fiber->context);
+    fiber->context.uc_stack.ss_sp = fiber->stack.data();
+    fiber->context.uc_stack.ss_size = fiber->stack.size();
+    fiber->context.uc_link = nullptr;
+    makecontext(&fiber->context, run_fiber, 0);
+    return fiber;
+}
 
 inline void barrier(int line) {
     block.current->waits_at = line;
@@ -150,20 +183,14 @@ inline bool release() {
 inline void run_block(std::mt19937& random) {
     const unsigned count = block.size.x;
     while (block.fibers.size() < count) {
-        block.fibers.push_back(std::make_unique<Fiber>());
-        block.fibers.back()->stack.resize(STACK);
+        block.fibers.push_back(make_fiber(static_cast<unsigned>(block.fibers.size())));
     }
-    block.fibers.resize(count);
-    for (unsigned k = 0; k < count; ++k) {
-        Fiber& fiber = *block.fibers[k];
-        fiber.thread = k;
-        fiber.done = fiber.in_shuffle = false;
-        fiber.waits_at = 0;
-        getcontext(&fiber.context);
-        fiber.context.uc_stack.ss_sp = fiber.stack.data();
-        fiber.context.uc_stack.ss_size = fiber.stack.size();
-        fiber.context.uc_link = nullptr;
-        makecontext(&fiber.context, run_fiber, 0);
+    if (block.fibers.size() != count) {
+        fail("all blocks of a program have the same number of threads");
+    }
+    for (const auto& fiber : block.fibers) {
+        fiber->done = fiber->in_shuffle = false;
+        fiber->waits_at = 0;
     }
     for (unsigned left = count; left > 0;) {
         bool moved = false;
@@ -172,8 +199,7 @@ inline void run_block(std::mt19937& random) {
             if (fiber.done || fiber.waits_at != 0 || fiber.in_shuffle) {
                 continue;
             }
-            block.current = &fiber;
-            swapcontext(&block.scheduler, &fiber.context);
+            resume(fiber);
             moved = true;
             left -= fiber.done;
         }
