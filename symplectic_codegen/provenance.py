@@ -66,7 +66,8 @@ def _body_hash(text: str) -> str:
 def read_provenance(text: str) -> Mapping[str, Any] | None:
     """The PROVENANCE of a generated file, read without running it; None if it has none.
 
-    >>> read_provenance('int x;\\n\\n/* Made from:\\n\\nPROVENANCE = {\\n    "name": "x",\\n}\\n*/\\n')
+    >>> text = 'int x;\\n\\n/* Made from:\\n\\nPROVENANCE = {\\n    "name": "x",\\n}\\n*/\\n'
+    >>> read_provenance(text)
     {'name': 'x'}
     """
     commented = _IN_COMMENT.search(text)

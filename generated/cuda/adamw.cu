@@ -22,7 +22,6 @@ namespace adamw {
 using Index = unsigned long long;
 
 constexpr int THREADS = 256;  // of a block
-constexpr int BLOCKS = 4;  // fit on a multiprocessor at least: 64 registers for each thread
 constexpr int POINTERS = 448;  // addresses that one launch carries in its arguments
 
 // Numbers of 16 bits, in memory; they are computed with as float.
@@ -48,6 +47,10 @@ template <>
 struct Computed<float16> {
     using Real = float;
 };
+
+// How many blocks fit on a multiprocessor at least: with 4, a thread has 64 registers; with 3, 80.
+template <typename W>
+constexpr int BLOCKS = sizeof(W) == 4 ? 4 : 3;
 
 SYMPLECTIC_INLINE unsigned bits_of(float x) {
 #ifdef __CUDA_ARCH__
@@ -332,7 +335,7 @@ SYMPLECTIC_INLINE void elements(
 // A step: blocks take chunks in turn. Scalars come with the arguments or, where they
 // depend on what the device alone knows, from its own memory.
 template <typename W, bool has_master, bool on_device>
-__global__ void __launch_bounds__(THREADS, BLOCKS)
+__global__ void __launch_bounds__(THREADS, BLOCKS<W>)
     step_kernel(const __grid_constant__ Arguments<typename Computed<W>::Real> a) {
     using Real = typename Computed<W>::Real;
     constexpr int N = View<W>::N;
@@ -522,6 +525,10 @@ inline int blocks_for(void (*kernel)(Argument), int* blocks) {
     return code;
 }
 
+inline int clear(void* memory, Index bytes, cudaStream_t queue) {
+    return bytes == 0 ? 0 : static_cast<int>(cudaMemsetAsync(memory, 0, bytes, queue));
+}
+
 inline Index place(Index& total, Index bytes) {
     const Index begin = total;
     total += (bytes + 255) / 256 * 256;
@@ -545,7 +552,8 @@ int adamw_init(
     o.count = count;
     o.type = type;
     o.on_device = on_device;
-    const Index size = SIZES[type], real = type == 1 ? 8 : 4, group = 16 / size;
+    const Index size = SIZES[type], group = 16 / size;
+    const Index real = type == 1 ? 8 : 4;
     Array* rows = static_cast<Array*>(calloc(count, sizeof(Array)));
     long long* first = static_cast<long long*>(calloc(count + 1, sizeof(long long)));
     o.known = static_cast<const void**>(calloc(count, sizeof(void*)));
@@ -610,15 +618,10 @@ int adamw_init(
         code = code != 0 ? code
                          : cudaMemcpyAsync(o.first_chunk, first, (count + 1) * sizeof(long long),
                                            cudaMemcpyHostToDevice, queue);
-        for (long long k = 0; k < count && code == 0; ++k) {
-            code = arrays[k].size == 0
-                       ? 0
-                       : cudaMemsetAsync(arrays[k].X, 0, arrays[k].size * real, queue);
-        }
-        for (long long k = 0; k < count && code == 0; ++k) {
-            code = arrays[k].size == 0
-                       ? 0
-                       : cudaMemsetAsync(arrays[k].M, 0, arrays[k].size * real, queue);
+        for (long long k = 0; k < count; ++k) {
+            const Index bytes = arrays[k].size * real;
+            code = code != 0 ? code : clear(arrays[k].X, bytes, queue);
+            code = code != 0 ? code : clear(arrays[k].M, bytes, queue);
         }
         code = code != 0 ? code : cudaStreamSynchronize(queue);
         code = code != 0 ? code : blocks_for(step_kernel<
@@ -741,7 +744,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "f7ba13e82932feec1219c046413813a85e41cc04221dc09a1fd08956f550f54d",
-    "body_sha256": "42476001db58debd75bf0263f664c7c6293ed443a981491412c9980f16a00e88",
+    "body_sha256": "e50fdba7a6eb020d16946fd330cef45dc08529ca431c62418b73cdb827c6c0d3",
     "command": "symplectic-codegen generate --catalog adamw --target cuda",
     "spec": {
         "format": 1,

@@ -23,7 +23,6 @@ namespace gradient_descent {
 using Index = unsigned long long;
 
 constexpr int THREADS = 256;  // of a block
-constexpr int BLOCKS = 4;  // fit on a multiprocessor at least: 64 registers for each thread
 constexpr int POINTERS = 448;  // addresses that one launch carries in its arguments
 
 // Numbers of 16 bits, in memory; they are computed with as float.
@@ -49,6 +48,10 @@ template <>
 struct Computed<float16> {
     using Real = float;
 };
+
+// How many blocks fit on a multiprocessor at least: with 4, a thread has 64 registers; with 3, 80.
+template <typename W>
+constexpr int BLOCKS = sizeof(W) == 4 ? 4 : 3;
 
 SYMPLECTIC_INLINE unsigned bits_of(float x) {
 #ifdef __CUDA_ARCH__
@@ -323,7 +326,7 @@ SYMPLECTIC_INLINE void elements(
 // A step: blocks take chunks in turn. Scalars come with the arguments or, where they
 // depend on what the device alone knows, from its own memory.
 template <typename W, bool has_master, bool on_device>
-__global__ void __launch_bounds__(THREADS, BLOCKS)
+__global__ void __launch_bounds__(THREADS, BLOCKS<W>)
     step_kernel(const __grid_constant__ Arguments<typename Computed<W>::Real> a) {
     using Real = typename Computed<W>::Real;
     constexpr int N = View<W>::N;
@@ -510,6 +513,10 @@ inline int blocks_for(void (*kernel)(Argument), int* blocks) {
     return code;
 }
 
+inline int clear(void* memory, Index bytes, cudaStream_t queue) {
+    return bytes == 0 ? 0 : static_cast<int>(cudaMemsetAsync(memory, 0, bytes, queue));
+}
+
 inline Index place(Index& total, Index bytes) {
     const Index begin = total;
     total += (bytes + 255) / 256 * 256;
@@ -533,7 +540,7 @@ int gradient_descent_init(
     o.count = count;
     o.type = type;
     o.on_device = on_device;
-    const Index size = SIZES[type], real = type == 1 ? 8 : 4, group = 16 / size;
+    const Index size = SIZES[type], group = 16 / size;
     Array* rows = static_cast<Array*>(calloc(count, sizeof(Array)));
     long long* first = static_cast<long long*>(calloc(count + 1, sizeof(long long)));
     o.known = static_cast<const void**>(calloc(count, sizeof(void*)));
@@ -723,7 +730,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "cc1bef7abcc8b5c91974c3ddf90c0f984ed52702f47a2c339b716d51398cdaa5",
-    "body_sha256": "1b26da90efce76005b930ea7665c88c81785256f024e74ba3c702d89b1d01e89",
+    "body_sha256": "264b630fd4e2e3cdaf5f8dc56213221979c4f7067842e52ce9d2a305d0998b83",
     "command": "symplectic-codegen generate --catalog gradient_descent --target cuda",
     "spec": {
         "format": 1,

@@ -22,7 +22,6 @@ namespace momentum {
 using Index = unsigned long long;
 
 constexpr int THREADS = 256;  // of a block
-constexpr int BLOCKS = 4;  // fit on a multiprocessor at least: 64 registers for each thread
 constexpr int POINTERS = 448;  // addresses that one launch carries in its arguments
 
 // Numbers of 16 bits, in memory; they are computed with as float.
@@ -48,6 +47,10 @@ template <>
 struct Computed<float16> {
     using Real = float;
 };
+
+// How many blocks fit on a multiprocessor at least: with 4, a thread has 64 registers; with 3, 80.
+template <typename W>
+constexpr int BLOCKS = sizeof(W) == 4 ? 4 : 3;
 
 SYMPLECTIC_INLINE unsigned bits_of(float x) {
 #ifdef __CUDA_ARCH__
@@ -327,7 +330,7 @@ SYMPLECTIC_INLINE void elements(
 // A step: blocks take chunks in turn. Scalars come with the arguments or, where they
 // depend on what the device alone knows, from its own memory.
 template <typename W, bool has_master, bool on_device>
-__global__ void __launch_bounds__(THREADS, BLOCKS)
+__global__ void __launch_bounds__(THREADS, BLOCKS<W>)
     step_kernel(const __grid_constant__ Arguments<typename Computed<W>::Real> a) {
     using Real = typename Computed<W>::Real;
     constexpr int N = View<W>::N;
@@ -516,6 +519,10 @@ inline int blocks_for(void (*kernel)(Argument), int* blocks) {
     return code;
 }
 
+inline int clear(void* memory, Index bytes, cudaStream_t queue) {
+    return bytes == 0 ? 0 : static_cast<int>(cudaMemsetAsync(memory, 0, bytes, queue));
+}
+
 inline Index place(Index& total, Index bytes) {
     const Index begin = total;
     total += (bytes + 255) / 256 * 256;
@@ -539,7 +546,8 @@ int momentum_init(
     o.count = count;
     o.type = type;
     o.on_device = on_device;
-    const Index size = SIZES[type], real = type == 1 ? 8 : 4, group = 16 / size;
+    const Index size = SIZES[type], group = 16 / size;
+    const Index real = type == 1 ? 8 : 4;
     Array* rows = static_cast<Array*>(calloc(count, sizeof(Array)));
     long long* first = static_cast<long long*>(calloc(count + 1, sizeof(long long)));
     o.known = static_cast<const void**>(calloc(count, sizeof(void*)));
@@ -603,10 +611,9 @@ int momentum_init(
         code = code != 0 ? code
                          : cudaMemcpyAsync(o.first_chunk, first, (count + 1) * sizeof(long long),
                                            cudaMemcpyHostToDevice, queue);
-        for (long long k = 0; k < count && code == 0; ++k) {
-            code = arrays[k].size == 0
-                       ? 0
-                       : cudaMemsetAsync(arrays[k].X, 0, arrays[k].size * real, queue);
+        for (long long k = 0; k < count; ++k) {
+            const Index bytes = arrays[k].size * real;
+            code = code != 0 ? code : clear(arrays[k].X, bytes, queue);
         }
         code = code != 0 ? code : cudaStreamSynchronize(queue);
         code = code != 0 ? code : blocks_for(step_kernel<
@@ -723,7 +730,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "7122404775c8c0db093b3541e7d5dc162d4c0ec8dc7a29c9bb7a8a95fab7c1ff",
-    "body_sha256": "0fb9e7f8c4e26221be198c8096e546b7fe3567ab24a0ca8841219f707deeb2ed",
+    "body_sha256": "86498c2302863773e8537f23b4ed4578b8f37fa5abc2f9ab234f99bfdde2833f",
     "command": "symplectic-codegen generate --catalog momentum --target cuda",
     "spec": {
         "format": 1,

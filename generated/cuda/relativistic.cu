@@ -24,7 +24,6 @@ using Index = unsigned long long;
 
 constexpr int THREADS = 256;  // of a block
 constexpr int WARPS = THREADS / 32;
-constexpr int BLOCKS = 4;  // fit on a multiprocessor at least: 64 registers for each thread
 constexpr int POINTERS = 448;  // addresses that one launch carries in its arguments
 
 // Numbers of 16 bits, in memory; they are computed with as float.
@@ -50,6 +49,10 @@ template <>
 struct Computed<float16> {
     using Real = float;
 };
+
+// How many blocks fit on a multiprocessor at least: with 4, a thread has 64 registers; with 3, 80.
+template <typename W>
+constexpr int BLOCKS = sizeof(W) == 4 ? 4 : 3;
 
 SYMPLECTIC_INLINE unsigned bits_of(float x) {
 #ifdef __CUDA_ARCH__
@@ -387,7 +390,7 @@ __device__ inline void sum_arrays_1(const Arguments<Real>& a, double* scratch) {
 // Launch 1 of a step: blocks take chunks in turn. Scalars come with the arguments or, where they
 // depend on what the device alone knows, from its own memory.
 template <typename W, bool has_master>
-__global__ void __launch_bounds__(THREADS, BLOCKS)
+__global__ void __launch_bounds__(THREADS, BLOCKS<W>)
     step_kernel_1(const __grid_constant__ Arguments<typename Computed<W>::Real> a) {
     using Real = typename Computed<W>::Real;
     constexpr int N = View<W>::N;
@@ -507,7 +510,7 @@ SYMPLECTIC_INLINE void elements_2(
 // Launch 2 of a step: blocks take chunks in turn. Scalars come with the arguments or, where they
 // depend on what the device alone knows, from its own memory.
 template <typename W, bool has_master>
-__global__ void __launch_bounds__(THREADS, BLOCKS)
+__global__ void __launch_bounds__(THREADS, BLOCKS<W>)
     step_kernel_2(const __grid_constant__ Arguments<typename Computed<W>::Real> a) {
     using Real = typename Computed<W>::Real;
     constexpr int N = View<W>::N;
@@ -689,6 +692,10 @@ inline int blocks_for(void (*kernel)(Argument), int* blocks) {
     return code;
 }
 
+inline int clear(void* memory, Index bytes, cudaStream_t queue) {
+    return bytes == 0 ? 0 : static_cast<int>(cudaMemsetAsync(memory, 0, bytes, queue));
+}
+
 inline Index place(Index& total, Index bytes) {
     const Index begin = total;
     total += (bytes + 255) / 256 * 256;
@@ -712,7 +719,8 @@ int relativistic_init(
     o.count = count;
     o.type = type;
     o.on_device = 1;
-    const Index size = SIZES[type], real = type == 1 ? 8 : 4, group = 16 / size;
+    const Index size = SIZES[type], group = 16 / size;
+    const Index real = type == 1 ? 8 : 4;
     Array* rows = static_cast<Array*>(calloc(count, sizeof(Array)));
     long long* first = static_cast<long long*>(calloc(count + 1, sizeof(long long)));
     o.known = static_cast<const void**>(calloc(count, sizeof(void*)));
@@ -780,10 +788,9 @@ int relativistic_init(
         code = code != 0 ? code
                          : cudaMemcpyAsync(o.first_chunk, first, (count + 1) * sizeof(long long),
                                            cudaMemcpyHostToDevice, queue);
-        for (long long k = 0; k < count && code == 0; ++k) {
-            code = arrays[k].size == 0
-                       ? 0
-                       : cudaMemsetAsync(arrays[k].X, 0, arrays[k].size * real, queue);
+        for (long long k = 0; k < count; ++k) {
+            const Index bytes = arrays[k].size * real;
+            code = code != 0 ? code : clear(arrays[k].X, bytes, queue);
         }
         o.now.state = initial(*hyperparameters);
         code = code != 0 ? code
@@ -919,7 +926,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "8eaaf84f3fcfc465b4d69a54b2d682c2a07fe8e072183f8dc40af9b2383a7e94",
-    "body_sha256": "bd985c5156b21d842ac95e331f3636c46518a891682056883b4b1cfc2e414f9c",
+    "body_sha256": "674dab1e0218eb4f23ff30e651109f61682334df376728f33b5e0e8e9ccc1522",
     "command": "symplectic-codegen generate --catalog relativistic --target cuda",
     "spec": {
         "format": 1,

@@ -25,7 +25,6 @@ using Index = unsigned long long;
 
 constexpr int THREADS = 256;  // of a block
 constexpr int WARPS = THREADS / 32;
-constexpr int BLOCKS = 4;  // fit on a multiprocessor at least: 64 registers for each thread
 constexpr int POINTERS = 448;  // addresses that one launch carries in its arguments
 
 // Numbers of 16 bits, in memory; they are computed with as float.
@@ -51,6 +50,10 @@ template <>
 struct Computed<float16> {
     using Real = float;
 };
+
+// How many blocks fit on a multiprocessor at least: with 4, a thread has 64 registers; with 3, 80.
+template <typename W>
+constexpr int BLOCKS = sizeof(W) == 4 ? 4 : 3;
 
 SYMPLECTIC_INLINE unsigned bits_of(float x) {
 #ifdef __CUDA_ARCH__
@@ -386,7 +389,7 @@ __device__ inline void sum_arrays_1(const Arguments<Real>& a, double* scratch) {
 // Launch 1 of a step: blocks take chunks in turn. Scalars come with the arguments or, where they
 // depend on what the device alone knows, from its own memory.
 template <typename W, bool has_master>
-__global__ void __launch_bounds__(THREADS, BLOCKS)
+__global__ void __launch_bounds__(THREADS, BLOCKS<W>)
     step_kernel_1(const __grid_constant__ Arguments<typename Computed<W>::Real> a) {
     using Real = typename Computed<W>::Real;
     constexpr int N = View<W>::N;
@@ -506,7 +509,7 @@ SYMPLECTIC_INLINE void elements_2(
 // Launch 2 of a step: blocks take chunks in turn. Scalars come with the arguments or, where they
 // depend on what the device alone knows, from its own memory.
 template <typename W, bool has_master>
-__global__ void __launch_bounds__(THREADS, BLOCKS)
+__global__ void __launch_bounds__(THREADS, BLOCKS<W>)
     step_kernel_2(const __grid_constant__ Arguments<typename Computed<W>::Real> a) {
     using Real = typename Computed<W>::Real;
     constexpr int N = View<W>::N;
@@ -683,6 +686,10 @@ inline int blocks_for(void (*kernel)(Argument), int* blocks) {
     return code;
 }
 
+inline int clear(void* memory, Index bytes, cudaStream_t queue) {
+    return bytes == 0 ? 0 : static_cast<int>(cudaMemsetAsync(memory, 0, bytes, queue));
+}
+
 inline Index place(Index& total, Index bytes) {
     const Index begin = total;
     total += (bytes + 255) / 256 * 256;
@@ -705,7 +712,8 @@ int relativistic_degree_one_init(
     o.count = count;
     o.type = type;
     o.on_device = 1;
-    const Index size = SIZES[type], real = type == 1 ? 8 : 4, group = 16 / size;
+    const Index size = SIZES[type], group = 16 / size;
+    const Index real = type == 1 ? 8 : 4;
     Array* rows = static_cast<Array*>(calloc(count, sizeof(Array)));
     long long* first = static_cast<long long*>(calloc(count + 1, sizeof(long long)));
     o.known = static_cast<const void**>(calloc(count, sizeof(void*)));
@@ -773,10 +781,9 @@ int relativistic_degree_one_init(
         code = code != 0 ? code
                          : cudaMemcpyAsync(o.first_chunk, first, (count + 1) * sizeof(long long),
                                            cudaMemcpyHostToDevice, queue);
-        for (long long k = 0; k < count && code == 0; ++k) {
-            code = arrays[k].size == 0
-                       ? 0
-                       : cudaMemsetAsync(arrays[k].X, 0, arrays[k].size * real, queue);
+        for (long long k = 0; k < count; ++k) {
+            const Index bytes = arrays[k].size * real;
+            code = code != 0 ? code : clear(arrays[k].X, bytes, queue);
         }
         code = code != 0 ? code : cudaStreamSynchronize(queue);
         code = code != 0 ? code : blocks_for(step_kernel_1<
@@ -905,7 +912,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "d287333ee75fa10ffb3b3f85d899af0905f7b632939eb73a57095bbeafb4a6b5",
-    "body_sha256": "ac43fb848787cd9342ab497c2ebc3a9d112ea8d0b114bcbdc3b162ebb431c3b1",
+    "body_sha256": "6c9a2895827197bb09c7e9b10f708b4ae45ad29dde42cd5dbd834a6a3e394465",
     "command": "symplectic-codegen generate --catalog relativistic_degree_one --target cuda",
     "spec": {
         "format": 1,

@@ -669,7 +669,9 @@ def common_context(prepared: Prepared, document: Document, step: StepCode) -> di
         "exports": export_names(["PROVENANCE", document.class_name, *functions]),
         "bounds": bounds,
         "has_parameters": bool(rule.parameters),
-        "hyperparameters": tuple_lines("_HYPERPARAMETERS = ", [quoted(p.name) for p in rule.parameters]),
+        "hyperparameters": tuple_lines(
+            "_HYPERPARAMETERS = ", [quoted(p.name) for p in rule.parameters]
+        ),
         "parameter_names": [p.name for p in rule.parameters],
         "buffer_names": tuple_lines("_BUFFERS = ", [quoted(b.name) for b in rule.buffers]),
         "has_buffers": bool(rule.buffers),

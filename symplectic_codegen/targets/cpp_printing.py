@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 
-from symplectic_codegen.rule.expression import Call, Expr, Number, Op, references
+from symplectic_codegen.rule.expression import Call, Expr, Op, references
 from symplectic_codegen.rule.rule import Assign, Element
 from symplectic_codegen.targets.printing import (
     INDENT,
@@ -202,9 +202,7 @@ def signature(head: str, items: Iterable[str], tail: str, depth: int = 0) -> lis
     if len(flat) <= LINE_LENGTH or not arguments:
         return [flat]
     last = len(arguments) - 1
-    rows = [
-        f"{pad}{INDENT}{item}{'' if k == last else ','}" for k, item in enumerate(arguments)
-    ]
+    rows = [f"{pad}{INDENT}{item}{'' if k == last else ','}" for k, item in enumerate(arguments)]
     rows[-1] += tail
     return [f"{pad}{head}", *rows]
 

@@ -113,9 +113,7 @@ def interface_context(
     order = ("float32", "float64", "bfloat16", "float16")
     return {
         **heads,
-        "step_as_head": signature(
-            "inline int step_as(", ["Optimizer& o", *inner], ") {"
-        ),
+        "step_as_head": signature("inline int step_as(", ["Optimizer& o", *inner], ") {"),
         "step_call": signature(
             f"return {name}_step_list(", ["optimizer", "&gradient", *passed, *more], ");", 1
         ),

@@ -13,7 +13,6 @@ from symplectic_codegen.targets.array_module import (
     module_lines,
     raise_lines,
     scalar_state_lines,
-    sentence,
     signature_lines,
     state_keys,
     step_code,
@@ -61,7 +60,6 @@ def launcher_text(
     given = ["values"] if rule.parameters else []
     given += ["loss"] if rule.needs_loss else []
     inner = ["self", *values, *loss, "stream: int"]
-    names = [cpp for _, cpp, _ in types]
     context = {
         "name": rule.name,
         "namespace": namespace,
@@ -72,7 +70,9 @@ def launcher_text(
             line for key, value in document.provenance.items() for line in literal_lines(key, value)
         ],
         "exports": export_names(["PROVENANCE", "Kernels", "Memory", document.class_name]),
-        "hyperparameters": tuple_lines("_HYPERPARAMETERS = ", _quoted(p.name for p in rule.parameters)),
+        "hyperparameters": tuple_lines(
+            "_HYPERPARAMETERS = ", _quoted(p.name for p in rule.parameters)
+        ),
         "parameter_names": [p.name for p in rule.parameters],
         "buffer_names": tuple_lines("_BUFFERS = ", _quoted(b.name for b in rule.buffers)),
         "states": bool(rule.states),
@@ -87,8 +87,8 @@ def launcher_text(
         ],
         "dtype_words": _or([title for title, _, _ in types]),
         "buffer_doc": wrapped(
-            f"buffers: {_buffer_words(rule)}, in the type of w, but in float32 if that has 16 bits; "
-            "zero before the first step.",
+            f"buffers: {_buffer_words(rule)}, in the type of w, but in float32 if that has 16 "
+            "bits; zero before the first step.",
             2,
             1,
         ),
@@ -100,9 +100,7 @@ def launcher_text(
             2,
             1,
         ),
-        "kernel_names": _flat_tuple(
-            [f"step_kernel{suffix}" for suffix in _suffixes(plan)]
-        ),
+        "kernel_names": _flat_tuple([f"step_kernel{suffix}" for suffix in _suffixes(plan)]),
         "kernel_kind": "" if plan.only_on_device else ", {str(self._on_device).lower()}",
         "structs": _structs(plan),
         "helpers": sorted(op.spelling for op in operations(host_exprs)),
@@ -239,8 +237,7 @@ def _structs(plan: Plan) -> list[str]:
         f'{INDENT}for real in ("f4", "f8")',
         "}",
         "_GRADIENTS = np.dtype(",
-        f"{INDENT}[{', '.join(_entry(f, '') for f in pointers)}, "
-        '("values", "u8", (_POINTERS,))]',
+        f'{INDENT}[{", ".join(_entry(f, "") for f in pointers)}, ("values", "u8", (_POINTERS,))]',
         ")",
     ]
 

@@ -99,7 +99,7 @@ def argument_fields(plan: Plan) -> tuple[Field, ...]:
         fields.append(Field("loss", "double", _DOUBLE))
         fields.append(Field("loss_at", "const void*", _ADDRESS, note="if not null, it is there"))
         fields.append(
-            Field("loss_kind", "long long", _SIGNED, note="float, double, bfloat16, float16: 1 to 4")
+            Field("loss_kind", "long long", _SIGNED, note="1 to 4: float, double, bfloat16, half")
         )
     if rule.needs_noise:
         fields.append(Field("seed", "Index", _UNSIGNED))
@@ -113,9 +113,7 @@ def argument_fields(plan: Plan) -> tuple[Field, ...]:
                 note="if not null, they are there",
             )
         )
-        fields.append(
-            Field("hyperparameters", "Hyperparameters", _DOUBLE, len(rule.parameters))
-        )
+        fields.append(Field("hyperparameters", "Hyperparameters", _DOUBLE, len(rule.parameters)))
     fields.append(Field("factor", "Real", REAL, note="of all gradients"))
     if not plan.only_on_device:
         for sweep in plan.launches[0].sweeps:

@@ -1,4 +1,4 @@
-"""Kernels for NVIDIA GPUs: element functions, grid kernels with a C interface, a Python launcher."""
+"""Kernels for NVIDIA GPUs: element functions, grid kernels, a C interface, a Python launcher."""
 
 from __future__ import annotations
 
@@ -58,14 +58,15 @@ from symplectic_codegen.targets.rendering import render
 # Names that the generated C++ uses for itself; rules get others.
 _CPP_NAMES = frozenset(
     """
-    in step own block next sums round at view master size origin index Real Inputs Hyperparameters State Sums Totals
-    Block BlockState ArraySums Coefficients Partial Words Array Arguments Control factor words normal
-    philox element origin power powm1 exprel log1prel sign minimum maximum cycle turn_sin turn_cos
-    initial begin admissible finish finish_block coefficients own_coefficients
+    in step own block next sums round at view master size origin index Real Inputs
+    Hyperparameters State Sums Totals Block BlockState ArraySums Coefficients Partial Words
+    Array Arguments Control factor words normal philox element origin power powm1 exprel
+    log1prel sign minimum maximum cycle turn_sin turn_cos initial begin admissible finish
+    finish_block coefficients own_coefficients
     """.split()  # noqa: SIM905
 )
 # Attributes and arguments of the launcher's class that the other array targets do not have.
-_LAUNCHER_NAMES = frozenset({"capturable", "strict", "master_weights", "kernels", "check", "upload"})
+_LAUNCHER_NAMES = frozenset({"capturable", "strict", "master_weights", "check", "upload"})
 
 
 def _write(rule: UpdateRule, document: Document) -> tuple[str, ...]:
@@ -120,7 +121,7 @@ def _context(plan: Plan, document: Document) -> dict[str, object]:
         "array_fields": [field.line() for field in array_fields(plan)],
         "control_fields": [field.line() for field in control_fields(plan)],
         "argument_fields": [field.line() for field in argument_fields(plan)],
-        "assertions": _assertions(plan, document),
+        "assertions": _assertions(plan),
         "buffers": [b.name for b in rule.buffers],
         "has_parameters": bool(rule.parameters),
         "has_states": bool(rule.states),
@@ -246,8 +247,7 @@ def _provenance(document: Document) -> list[str]:
     for key, value in document.provenance.items():
         # Only a string can hold what would end or open a comment.
         lines += [
-            line.replace("*/", "*\x2f").replace("/*", "/\x2a")
-            for line in literal_lines(key, value)
+            line.replace("*/", "*\x2f").replace("/*", "/\x2a") for line in literal_lines(key, value)
         ]
     return [*lines, "}", "*/"]
 
@@ -396,9 +396,7 @@ def _state_functions(plan: Plan) -> list[list[str]]:
     return functions
 
 
-def _set_field(
-    field: str, expr: Expr, text: CppPrinter, depth: int, taken: set[str]
-) -> list[str]:
+def _set_field(field: str, expr: Expr, text: CppPrinter, depth: int, taken: set[str]) -> list[str]:
     """Give a field of a struct a value; parts of a long expression get names before."""
     flat = f"{INDENT * depth}{field} = {text(expr)};"
     if len(flat) <= LINE_LENGTH:
@@ -475,7 +473,8 @@ def _meanings(plan: Plan) -> dict[str, str]:
     rule = plan.rule
     meanings = {a.name: a.meaning for a in plan.program}
     meanings |= {p.name: p.meaning for p in rule.parameters}
-    meanings |= {s.name: s.meaning for s in (*rule.states, *rule.block_states)}
+    meanings |= {s.name: s.meaning for s in rule.states}
+    meanings |= {s.name: s.meaning for s in rule.block_states}
     meanings |= {r.name: r.meaning for r in rule.reductions}
     return meanings | {STEP: "the number of the step", LOSS: "the value of the loss"}
 
@@ -486,10 +485,11 @@ def _coefficient_functions(plan: Plan, sweep: Sweep) -> list[list[str]]:
     functions = []
     uniform = [name for name in sweep.scalars if name not in sweep.block_scalars]
     own = [name for name in sweep.scalars if name in sweep.block_scalars]
-    for names, struct, function, arguments, what in (
+    kinds = (
         (uniform, "Coefficients", "coefficients", "const Inputs& in", "all elements have"),
         (own, "Own", "own_coefficients", "", "the elements of one parameter have"),
-    ):
+    )
+    for names, struct, function, arguments, what in kinds:
         if not names:
             continue
         head = comment(f"The numbers that {what} in common{which}, rounded once.")
@@ -515,7 +515,7 @@ def _returned(items: list[str]) -> list[str]:
 
 def _element_function(plan: Plan, launch: Launch, sweep: Sweep) -> list[str]:
     suffix = _suffix(plan, sweep)
-    arrays, stored = set(sweep.arrays), {store.target for store in sweep.stores}
+    stored = {store.target for store in sweep.stores}
     uniform = set(sweep.scalars) - sweep.block_scalars
 
     def reference(name: str) -> str:
@@ -557,13 +557,17 @@ def _silent(argument: str, used: str, sweep: Sweep) -> str:
     return argument if not only_counted or name in used else argument.rsplit(" ", 1)[0]
 
 
-def _assertions(plan: Plan, document: Document) -> list[str]:
+def _assertions(plan: Plan) -> list[str]:
     name = f"{plan.rule.name}.py"
-    rows = [("Array", size_of(array_fields(plan), 4)), ("Control", size_of(control_fields(plan), 4))]
-    for _, real in (("float32", "float"), ("float64", "double")):
-        size = size_of(argument_fields(plan), 4 if real == "float" else 8)
-        rows.append((f"Arguments<{real}>", size))
-    return [f'static_assert(sizeof({what}) == {size}, "{name} packs it so");' for what, size in rows]
+    rows = [
+        ("Array", size_of(array_fields(plan), 4)),
+        ("Control", size_of(control_fields(plan), 4)),
+        ("Arguments<float>", size_of(argument_fields(plan), 4)),
+        ("Arguments<double>", size_of(argument_fields(plan), 8)),
+    ]
+    return [
+        f'static_assert(sizeof({what}) == {size}, "{name} packs it so");' for what, size in rows
+    ]
 
 
 def _launch_context(
@@ -572,7 +576,6 @@ def _launch_context(
     suffix = _launch_suffix(plan, launch)
     sums = [r.name for r in launch.reductions]
     several = len(plan.launches) > 1
-    arrays = [name for name in launch.arrays if name not in (PARAMETER, GRADIENT)]
     order = [PARAMETER, GRADIENT, *(b.name for b in plan.rule.buffers)]
     touched = [name for name in order if name in launch.arrays]
     common = _common_arguments(launch, plan)
@@ -585,7 +588,6 @@ def _launch_context(
         "title": f"Launch {launch.number} of a step" if several else "A step",
         "sums": sums,
         "partial": f"Partial{suffix}",
-        "arrays": arrays,
         "aligned": _conjunction("const bool aligned = ", checks),
         "uses_gradient": GRADIENT in launch.arrays,
         "unroll": 1,
@@ -658,8 +660,10 @@ def _elements_body(launch: Launch, plan: Plan, touched: list[str]) -> list[str]:
                 f"{INDENT}}}",
             ]
         elif name in launch.loaded or name == GRADIENT:
-            loads.append(f"{INDENT}{'const ' if name == GRADIENT else ''}"
-                         f"Pack<{kind}, N> all_{name} = load<N>(at.{name} + i);")
+            loads.append(
+                f"{INDENT}{'const ' if name == GRADIENT else ''}"
+                f"Pack<{kind}, N> all_{name} = load<N>(at.{name} + i);"
+            )
         else:
             loads.append(f"{INDENT}Pack<{kind}, N> all_{name};")
     inner: list[str] = []
@@ -673,7 +677,8 @@ def _elements_body(launch: Launch, plan: Plan, touched: list[str]) -> list[str]:
             f"{INDENT * 2}}}",
         ]
     if GRADIENT in touched:
-        inner.append(f"{INDENT * 2}const Real G = static_cast<Real>(widen(all_G.value[j])) * factor;")
+        scaled = "static_cast<Real>(widen(all_G.value[j])) * factor"
+        inner.append(f"{INDENT * 2}const Real G = {scaled};")
     if launch.makes_noise:
         inner += [
             f"{INDENT * 2}const Index element = at.origin + static_cast<Index>(i + j);",
@@ -775,16 +780,18 @@ def _prologue(launch: Launch, plan: Plan, guard_names: list[str]) -> list[str]:
             suffix = _suffix(plan, sweep)
             body.append(f"{INDENT}shared{suffix} = coefficients{suffix}<Real>(in);")
         body += ["}", "__syncthreads();"]
-    copies = [
-        f"step{_suffix(plan, sweep)} = shared{_suffix(plan, sweep)};" for sweep in uniform
-    ]
+    copies = [f"step{_suffix(plan, sweep)} = shared{_suffix(plan, sweep)};" for sweep in uniform]
     number = ["number = static_cast<Index>(in.n);"] if launch.makes_noise else []
     if plan.only_on_device:
-        lines = memory + body + [
-            f"const Coefficients{_suffix(plan, s)}<Real> step{_suffix(plan, s)} = "
-            f"shared{_suffix(plan, s)};"
-            for s in uniform
-        ]
+        lines = (
+            memory
+            + body
+            + [
+                f"const Coefficients{_suffix(plan, s)}<Real> step{_suffix(plan, s)} = "
+                f"shared{_suffix(plan, s)};"
+                for s in uniform
+            ]
+        )
         lines += [f"const Index {line}" for line in number]
         return [f"{INDENT}{line}" for line in lines]
     lines = [f"{INDENT}{line}" for line in memory]
@@ -843,8 +850,11 @@ def _epilogue(plan: Plan, refreshed: bool) -> list[str]:
     rule = plan.rule
     lines = []
     needs_inputs = bool(rule.states or rule.block_states)
-    kept = ["if (a.hyperparameters_at == nullptr) {",
-            f"{INDENT}a.control->hyperparameters = a.hyperparameters;", "}"]
+    kept = [
+        "if (a.hyperparameters_at == nullptr) {",
+        f"{INDENT}a.control->hyperparameters = a.hyperparameters;",
+        "}",
+    ]
     close = [f"{INDENT}a.control->steps += 1;"]
     close += [f"{INDENT}{line}" for line in kept] if rule.parameters else []
     if needs_inputs:

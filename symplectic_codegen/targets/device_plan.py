@@ -1,8 +1,8 @@
 """How a rule becomes launches on a device, and which scalars each of them needs.
 
 A launch makes one pass over memory. Consecutive stages share one launch unless a later one waits
-for a sum of an earlier one: a sum is known only when the pass that makes it has ended. Where scalars
-depend on such sums they are evaluated on the device, so that nothing waits for the host.
+for a sum of an earlier one: a sum is known only when the pass that makes it has ended. Where
+scalars depend on such sums they are evaluated on the device, so that nothing waits for the host.
 """
 
 from __future__ import annotations

@@ -19,7 +19,9 @@ from pathlib import Path
 ARCHITECTURES = ("sm_75", "sm_80", "sm_90", "sm_100")
 
 _WIDE = re.compile(r"\b(?:LDG|STG)\S*\.(?:128|ENL2\.256)\b")
-_DOUBLE = re.compile(r"\bD(?:ADD|MUL|FMA|SETP|MNMX|SET)\b|\b(?:F2F|F2I|I2F|FRND)\S*F64|\bMUFU\S*64H")
+_DOUBLE = re.compile(
+    r"\bD(?:ADD|MUL|FMA|SETP|MNMX|SET)\b|\b(?:F2F|F2I|I2F|FRND)\S*F64|\bMUFU\S*64H"
+)
 _CONTRACTED = re.compile(r"\b[FD]FMA\b")
 _ENTRY = re.compile(r"Compiling entry function '(\w+)'")
 _STACK = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
@@ -82,9 +84,7 @@ class KernelCode:
     def vector_loops(self) -> tuple[Loop, ...]:
         """The innermost loops that move 16 bytes at a time."""
         moving = [loop for loop in self.loops if self._has(_WIDE, loop)]
-        return tuple(
-            loop for loop in moving if not any(other.inside(loop) for other in moving)
-        )
+        return tuple(loop for loop in moving if not any(other.inside(loop) for other in moving))
 
     @property
     def wide_accesses(self) -> int:
@@ -153,9 +153,7 @@ def compile_kernels(
     from cuda.core import Program, ProgramOptions
 
     log = io.StringIO()
-    options = ProgramOptions(
-        std="c++17", arch=architecture, fma=not strict, ptxas_options="-v"
-    )
+    options = ProgramOptions(std="c++17", arch=architecture, fma=not strict, ptxas_options="-v")
     program = Program(source, code_type="c++", options=options)
     code = program.compile("cubin", name_expressions=list(names), logs=log)
     mangled = {name: code.symbol_mapping[name].decode() for name in names}

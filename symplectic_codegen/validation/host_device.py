@@ -160,9 +160,7 @@ class HostDevice:
         dtype = "bfloat16" if array.dtype == np.uint16 else array.dtype.name
         strides = tuple(step // array.itemsize for step in array.strides)
         address = array.__array_interface__["data"][0]
-        return self.source.module._View(
-            address, array.shape, strides, dtype, array.flags.writeable
-        )
+        return self.source.module._View(address, array.shape, strides, dtype, array.flags.writeable)
 
     def stream(self, given: Any, array: Any) -> int:
         del array

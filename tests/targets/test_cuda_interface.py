@@ -126,7 +126,8 @@ def test_the_c_interface_does_what_the_launcher_does(
             if seed == 3:
                 saved = driver.saved()
                 assert saved[0].view(np.uint64)[0] == 2
-                assert driver.step([np.full_like(w, np.nan) for w in two], found_inf=np.ones(1, np.float32)) == 0
+                broken = [np.full_like(w, np.nan) for w in two]
+                assert driver.step(broken, found_inf=np.ones(1, np.float32)) == 0
                 np.testing.assert_equal(driver.saved(), saved)
                 driver.restore(saved)
             if more:
