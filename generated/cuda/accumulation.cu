@@ -738,8 +738,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "c25bb9909d14a7da2cbd02ca78520544c9c6c4eb4bec860e50b1c21d5b0618e4",
-    "body_sha256": "c424fc9c8e4dd6552f6af3cb77ce1425c9a76ebb8209989e34bf96f5c9e20143",
+    "spec_sha256": "3ea0219319e1822959cbae5e9bbe688d93ede3ec0e7308eafdc58146f891a39b",
+    "body_sha256": "dde392f14a0b2108fa1a9a2fc1e2d5a8f11cb7e239fab0dacc542088117b3ef4",
     "command": "symplectic-codegen generate --catalog accumulation --target cuda",
     "spec": {
         "format": 1,

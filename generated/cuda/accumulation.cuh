@@ -139,8 +139,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "c25bb9909d14a7da2cbd02ca78520544c9c6c4eb4bec860e50b1c21d5b0618e4",
-    "body_sha256": "5510637c7400548d212a0afe8bc4555eda14e1827eea64db07d998569fa6ac95",
+    "spec_sha256": "3ea0219319e1822959cbae5e9bbe688d93ede3ec0e7308eafdc58146f891a39b",
+    "body_sha256": "44c6c1ab90a6d0d8c840e08ca1390c51aec61300340fd89cdabb435de8b75db2",
     "command": "symplectic-codegen generate --catalog accumulation --target cuda",
     "spec": {
         "format": 1,

@@ -56,8 +56,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "c25bb9909d14a7da2cbd02ca78520544c9c6c4eb4bec860e50b1c21d5b0618e4",
-    "body_sha256": "df0c66b1d012e3bc0dc8a10cab592f1db4ac9c81d1ff0c77fe2f7c3e348d99fa",
+    "spec_sha256": "3ea0219319e1822959cbae5e9bbe688d93ede3ec0e7308eafdc58146f891a39b",
+    "body_sha256": "6d7b2588bc8c3ac089f0df2a6bef18c4b5c780eb1d30e1f21692a1e28251b2d6",
     "command": "symplectic-codegen generate --catalog accumulation --target cuda",
     "spec": {
         "format": 1,

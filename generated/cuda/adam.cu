@@ -743,8 +743,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "736e0962bade98b3de8b567bd726479dba7e308ad4c100ca1a68804964005923",
-    "body_sha256": "dbe534b50bd437ab6b35498f95d3e066e0d9c47f26d0d69bba2c8b669ff683e5",
+    "spec_sha256": "57eddecb4ce7e60b406bdd99d7b2f71a8ffa7c4d39fdc2b9272370d8d786e615",
+    "body_sha256": "8ef7a05295a05aec1ea417e450fca7dba7c11f60c9556f35288061b7564418f4",
     "command": "symplectic-codegen generate --catalog adam --target cuda",
     "spec": {
         "format": 1,

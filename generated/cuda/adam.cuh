@@ -184,8 +184,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "736e0962bade98b3de8b567bd726479dba7e308ad4c100ca1a68804964005923",
-    "body_sha256": "dc0d1ed5702d9cafc5dd6e3e46b100141fd8f664f3186f61423924ee566685ca",
+    "spec_sha256": "57eddecb4ce7e60b406bdd99d7b2f71a8ffa7c4d39fdc2b9272370d8d786e615",
+    "body_sha256": "55f485a77bfa329dcab5bb49d9da954019602f7f66327c469d79c7e7efacaef3",
     "command": "symplectic-codegen generate --catalog adam --target cuda",
     "spec": {
         "format": 1,

@@ -67,8 +67,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "736e0962bade98b3de8b567bd726479dba7e308ad4c100ca1a68804964005923",
-    "body_sha256": "d6f3116fe1c8d3133c0b0f5691853963b97e884b5102c7c36e6fcc30ceb1546e",
+    "spec_sha256": "57eddecb4ce7e60b406bdd99d7b2f71a8ffa7c4d39fdc2b9272370d8d786e615",
+    "body_sha256": "b1c4d2ff30c5e0e390d89ffc88813f3bc32bab36e9152ab4b55d3de24f9a14c4",
     "command": "symplectic-codegen generate --catalog adam --target cuda",
     "spec": {
         "format": 1,

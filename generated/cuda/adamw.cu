@@ -743,8 +743,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "f7ba13e82932feec1219c046413813a85e41cc04221dc09a1fd08956f550f54d",
-    "body_sha256": "e50fdba7a6eb020d16946fd330cef45dc08529ca431c62418b73cdb827c6c0d3",
+    "spec_sha256": "255dc78dedf48d179a1e13ff506f230d800ba99cfeaa6e9636ade1d1ce689f8f",
+    "body_sha256": "da77b911c86ded58200b579830f9074e1191b5c59d04819d1aae3c608d2a4bcc",
     "command": "symplectic-codegen generate --catalog adamw --target cuda",
     "spec": {
         "format": 1,

@@ -193,8 +193,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "f7ba13e82932feec1219c046413813a85e41cc04221dc09a1fd08956f550f54d",
-    "body_sha256": "d0d4e7d42d329218e6c2352eb6f213924295362d592cecccfd5b73a3a08c7016",
+    "spec_sha256": "255dc78dedf48d179a1e13ff506f230d800ba99cfeaa6e9636ade1d1ce689f8f",
+    "body_sha256": "6c1504568c657cd93a204be7afb09d410ba4062ced91ab5ceedf7dd6229e5f50",
     "command": "symplectic-codegen generate --catalog adamw --target cuda",
     "spec": {
         "format": 1,

@@ -70,8 +70,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "f7ba13e82932feec1219c046413813a85e41cc04221dc09a1fd08956f550f54d",
-    "body_sha256": "48f1c52c9afbad25c73d24705045f2d03c9bd0271ee3c7759078b9cb73bb987f",
+    "spec_sha256": "255dc78dedf48d179a1e13ff506f230d800ba99cfeaa6e9636ade1d1ce689f8f",
+    "body_sha256": "e1dad01393653fb56fac5ec8ee8d4e1fe9805cfaf53dcfec1d8d6f15559fbec7",
     "command": "symplectic-codegen generate --catalog adamw --target cuda",
     "spec": {
         "format": 1,

@@ -745,8 +745,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "02940393fd091ce64004727c1354819c2c90a6d233da455550c0f67dc8d14dbb",
-    "body_sha256": "8673e1b766d470d47c57b7efa9591e98035d81b44b442cd1f8024f84b4875978",
+    "spec_sha256": "ceefd61c5c4642d7f5d06dd33ead00d59958a961e998b32e5ae1c03fa45fad06",
+    "body_sha256": "0df385bdf2700495d66004a969c30b414d37e5617056f1f8bad2d7ce53b7f88b",
     "command": "symplectic-codegen generate --catalog debiased_momentum --target cuda",
     "spec": {
         "format": 1,

@@ -162,8 +162,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "02940393fd091ce64004727c1354819c2c90a6d233da455550c0f67dc8d14dbb",
-    "body_sha256": "2072f80eab1f804606cf4cb5e892bb7f24023834d4f81a58962589e38ef78999",
+    "spec_sha256": "ceefd61c5c4642d7f5d06dd33ead00d59958a961e998b32e5ae1c03fa45fad06",
+    "body_sha256": "0bfc45ebef44aafde627306d8967efc2333705eb681ea83900ad923cc18d96c3",
     "command": "symplectic-codegen generate --catalog debiased_momentum --target cuda",
     "spec": {
         "format": 1,

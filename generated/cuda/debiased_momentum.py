@@ -57,8 +57,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "02940393fd091ce64004727c1354819c2c90a6d233da455550c0f67dc8d14dbb",
-    "body_sha256": "00dc5a3fa14c73419005e66ee10076e682cd0b553f528ce81f277fd5e465ba87",
+    "spec_sha256": "ceefd61c5c4642d7f5d06dd33ead00d59958a961e998b32e5ae1c03fa45fad06",
+    "body_sha256": "29f87adf29b237e48de4ece359997076b62d0cdfe34ff1a0fde61775014ac389",
     "command": "symplectic-codegen generate --catalog debiased_momentum --target cuda",
     "spec": {
         "format": 1,

@@ -745,8 +745,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "248fdd1abb904d1a6e5a4e53c1b673d581812f9ee9b07d363b195ff89803cde6",
-    "body_sha256": "d9a9415a7f9ed1c8047bca34f5eb03da8ec5ea7ef2c39f557ffeb51e95be33ea",
+    "spec_sha256": "4b8679d9085e2708c10438ef1bd334a91a077ef46bdbda7dc7daa214580b4e09",
+    "body_sha256": "a0b50178540ecf186318e2067efbc50db3f42a326d8e2e4aa3a164b1c57a9827",
     "command": "symplectic-codegen generate --catalog fading_weight_decay --target cuda",
     "spec": {
         "format": 1,

@@ -164,8 +164,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "248fdd1abb904d1a6e5a4e53c1b673d581812f9ee9b07d363b195ff89803cde6",
-    "body_sha256": "20ac96f334b47acd95b882b494ec1c06decc7fc659e3a6a25d5ec4cbf4821140",
+    "spec_sha256": "4b8679d9085e2708c10438ef1bd334a91a077ef46bdbda7dc7daa214580b4e09",
+    "body_sha256": "3b68a4703c6fa5ca96899fa47525bb8ce1b25f86bee33f426b4dc66f6818de7c",
     "command": "symplectic-codegen generate --catalog fading_weight_decay --target cuda",
     "spec": {
         "format": 1,

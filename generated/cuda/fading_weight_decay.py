@@ -60,8 +60,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "248fdd1abb904d1a6e5a4e53c1b673d581812f9ee9b07d363b195ff89803cde6",
-    "body_sha256": "3d7354331802d18f4e0cf9e2f30305b4f74b29eb1dd5824b216bc2e0b2d310ff",
+    "spec_sha256": "4b8679d9085e2708c10438ef1bd334a91a077ef46bdbda7dc7daa214580b4e09",
+    "body_sha256": "b83fd80d40b022ff886671581f55b0a945efec78642b246650fdec03fb6a04f2",
     "command": "symplectic-codegen generate --catalog fading_weight_decay --target cuda",
     "spec": {
         "format": 1,

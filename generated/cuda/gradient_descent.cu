@@ -729,8 +729,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "cc1bef7abcc8b5c91974c3ddf90c0f984ed52702f47a2c339b716d51398cdaa5",
-    "body_sha256": "264b630fd4e2e3cdaf5f8dc56213221979c4f7067842e52ce9d2a305d0998b83",
+    "spec_sha256": "b4e4c53112b3f0248f640a8bf234597ae3ea6b550d122ff807076e5cf45e8ff8",
+    "body_sha256": "de9bac9b76d6283d44fc91d12e91cf08a643b0608875eaf55442f1108e549d49",
     "command": "symplectic-codegen generate --catalog gradient_descent --target cuda",
     "spec": {
         "format": 1,

@@ -138,8 +138,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "cc1bef7abcc8b5c91974c3ddf90c0f984ed52702f47a2c339b716d51398cdaa5",
-    "body_sha256": "096692aa314e081cb8dc25e2c84c9a272a6d3338b689c9196779796a9fd47540",
+    "spec_sha256": "b4e4c53112b3f0248f640a8bf234597ae3ea6b550d122ff807076e5cf45e8ff8",
+    "body_sha256": "fded75c6597ac3cc5f603f3c3eb72970e7929865db9b1d7e5eabbddb72cf2adf",
     "command": "symplectic-codegen generate --catalog gradient_descent --target cuda",
     "spec": {
         "format": 1,

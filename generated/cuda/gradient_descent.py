@@ -53,8 +53,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "cc1bef7abcc8b5c91974c3ddf90c0f984ed52702f47a2c339b716d51398cdaa5",
-    "body_sha256": "f9a9afb8a19a1d21c3d9d5408e0fe2312e16ddb229b393d66746cfdb5551728e",
+    "spec_sha256": "b4e4c53112b3f0248f640a8bf234597ae3ea6b550d122ff807076e5cf45e8ff8",
+    "body_sha256": "1d6cfd69cd3e8c537ad51885c26e8685374f50403f5f2f025c79f3d829d828d0",
     "command": "symplectic-codegen generate --catalog gradient_descent --target cuda",
     "spec": {
         "format": 1,

@@ -738,8 +738,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "11e881dae3c0bafe303f7a1652bd3dfec1728f5787d980077f01733c53297c9d",
-    "body_sha256": "81eb90fee23fcd6ba09e323895a3043e86c81677fdbcc101ec533279bba85c6d",
+    "spec_sha256": "1acb8c1856f4eb0f897e3794982f2228f85644a000fc20ae2339ec364be28cba",
+    "body_sha256": "cfe5e680ad08ac3b82d1b2664b02ff33bf00b3fdb0f1bc6ccdd30cc1250497bd",
     "command": "symplectic-codegen generate --catalog heavy_ball --target cuda",
     "spec": {
         "format": 1,

@@ -144,8 +144,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "11e881dae3c0bafe303f7a1652bd3dfec1728f5787d980077f01733c53297c9d",
-    "body_sha256": "ad81e583845222bdeecbbcd81616cb425009535ef6d5ecf53dbc5c1014fd59ea",
+    "spec_sha256": "1acb8c1856f4eb0f897e3794982f2228f85644a000fc20ae2339ec364be28cba",
+    "body_sha256": "352155bb0356e4b17edfa3eb3e893b34e8d14c6501d2506260decaea7e7f2473",
     "command": "symplectic-codegen generate --catalog heavy_ball --target cuda",
     "spec": {
         "format": 1,

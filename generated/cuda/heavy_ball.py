@@ -57,8 +57,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "11e881dae3c0bafe303f7a1652bd3dfec1728f5787d980077f01733c53297c9d",
-    "body_sha256": "c271745e4c223ac727f30fd91fc40183daff3427a8474a5f36aa875d646ae268",
+    "spec_sha256": "1acb8c1856f4eb0f897e3794982f2228f85644a000fc20ae2339ec364be28cba",
+    "body_sha256": "0e96124a45182055a37f76a12987e9e3cbe73977ca5c0becc9d289e64f2a57b4",
     "command": "symplectic-codegen generate --catalog heavy_ball --target cuda",
     "spec": {
         "format": 1,

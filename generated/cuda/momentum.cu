@@ -729,8 +729,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "7122404775c8c0db093b3541e7d5dc162d4c0ec8dc7a29c9bb7a8a95fab7c1ff",
-    "body_sha256": "86498c2302863773e8537f23b4ed4578b8f37fa5abc2f9ab234f99bfdde2833f",
+    "spec_sha256": "595bc64a724411dc13e108fd2df9d6104513062c1ce56873804e52288fbf5c24",
+    "body_sha256": "2b119d52d2aac22333419a1e1d03a4931b102b8c0f14cbd77149af29e6fe80b9",
     "command": "symplectic-codegen generate --catalog momentum --target cuda",
     "spec": {
         "format": 1,

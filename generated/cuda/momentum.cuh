@@ -141,8 +141,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "7122404775c8c0db093b3541e7d5dc162d4c0ec8dc7a29c9bb7a8a95fab7c1ff",
-    "body_sha256": "22cf749e240d057fd860259e882bef9d2555f842810d3fd43b021e3932a2d422",
+    "spec_sha256": "595bc64a724411dc13e108fd2df9d6104513062c1ce56873804e52288fbf5c24",
+    "body_sha256": "e1edce3f45ec8d18e750856ff3d77fc72a67138715a07bdfd0106bf1931f6067",
     "command": "symplectic-codegen generate --catalog momentum --target cuda",
     "spec": {
         "format": 1,

@@ -57,8 +57,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "7122404775c8c0db093b3541e7d5dc162d4c0ec8dc7a29c9bb7a8a95fab7c1ff",
-    "body_sha256": "e17cd6e50f349d78556aef04bf341052fb5ae81bde61c5c115b6aac62a382570",
+    "spec_sha256": "595bc64a724411dc13e108fd2df9d6104513062c1ce56873804e52288fbf5c24",
+    "body_sha256": "b02d2d0244ba0eae254261d11fc54f7e0a5a4a50d37145fb3afadd99c786d58f",
     "command": "symplectic-codegen generate --catalog momentum --target cuda",
     "spec": {
         "format": 1,

@@ -745,8 +745,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "71bbc12b1851074bea816304e143efc2a597694dc592d8ea3d9915d7ede6ad81",
-    "body_sha256": "d0e03426e8a610cb1b6e30b897063ae1bd42d276560f4193a695dc552e280310",
+    "spec_sha256": "aa9da2b0f9be8354225cf4ab547f0481c69a2abe030834abed58ba153270f314",
+    "body_sha256": "52ede24e78e342d1405ee56bc344aac4dedbe487b66e9c2d450caf00c3c48ac1",
     "command": "symplectic-codegen generate --catalog nesterov_flow --target cuda",
     "spec": {
         "format": 1,

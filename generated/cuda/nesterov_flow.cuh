@@ -9,8 +9,8 @@
 //   beta/(2*k)*dot(X, X) + beta*c**2/k*L + 3*h/(k*t0)*beta0**(1/3)*beta**(2/3)*U
 //
 // Update derived from it:
-//   X <- (-1 + n + offset)**3*X/(n + offset)**3 + zeta*((n + offset)**4 - (-1 + n +
-//       offset)**4)*G/(4*(n + offset)**3)
+//   X <- (-1 + n + offset)**3*X/(n + offset)**3 + zeta*(-1 + n + offset)**4*(-1 + (n +
+//       offset)**4/(-1 + n + offset)**4)*G/(4*(n + offset)**3)
 //   w <- w - lr*X
 //
 // Hyperparameters:
@@ -85,10 +85,9 @@ SYMPLECTIC_INLINE Coefficients<Real> coefficients(const Inputs& in) {
     // beta(t-tau)/beta(t): what cooling leaves of the momenta
     const double decay = power<3>(in.n - 1.0 + in.offset_) / power<3>(in.n + in.offset_);
     // impulse of the loss gradient: time average of the thermal mass over the step
-    const double part_2 = power<3>(in.n - 1.0 + in.offset_) + power<3>(in.n + in.offset_);
-    const double part_1 = part_2 + power<2>(in.n - 1.0 + in.offset_) * (in.n + in.offset_);
-    const double part_3 = power<2>(in.n + in.offset_) * (in.n - 1.0 + in.offset_);
-    const double impulse = in.zeta * (part_1 + part_3) / (4.0 * power<3>(in.n + in.offset_));
+    const double part_1 = power<4>(in.n + in.offset_) / power<4>(in.n - 1.0 + in.offset_) - 1.0;
+    const double part_2 = power<4>(in.n - 1.0 + in.offset_) * in.zeta;
+    const double impulse = part_2 * part_1 / (4.0 * power<3>(in.n + in.offset_));
     return {static_cast<Real>(in.lr), static_cast<Real>(decay), static_cast<Real>(impulse)};
 }
 
@@ -172,8 +171,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "71bbc12b1851074bea816304e143efc2a597694dc592d8ea3d9915d7ede6ad81",
-    "body_sha256": "02acbfce718f2a182fe6476058c2791e20421fa29526878668ea617239145094",
+    "spec_sha256": "aa9da2b0f9be8354225cf4ab547f0481c69a2abe030834abed58ba153270f314",
+    "body_sha256": "e069499afb7659c3485faf5c5bbeb641d26d355c8b3c825543fef6ab0e84c2b6",
     "command": "symplectic-codegen generate --catalog nesterov_flow --target cuda",
     "spec": {
         "format": 1,

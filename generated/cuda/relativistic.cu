@@ -925,8 +925,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "8eaaf84f3fcfc465b4d69a54b2d682c2a07fe8e072183f8dc40af9b2383a7e94",
-    "body_sha256": "674dab1e0218eb4f23ff30e651109f61682334df376728f33b5e0e8e9ccc1522",
+    "spec_sha256": "5d4db6f36a670ea65a7bd26c002aadf404afad5d557b66413ad6b0b338b79781",
+    "body_sha256": "d6f9b01ec7ea6ffd0fcce77d9387ee5809240f7dac5426f1e5d610bc58a78ee9",
     "command": "symplectic-codegen generate --catalog relativistic --target cuda",
     "spec": {
         "format": 1,

@@ -249,8 +249,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "8eaaf84f3fcfc465b4d69a54b2d682c2a07fe8e072183f8dc40af9b2383a7e94",
-    "body_sha256": "ee5358fded33a9aa4b543ea1843ad9d8f836842ff74732a7b2e7432f48e917ca",
+    "spec_sha256": "5d4db6f36a670ea65a7bd26c002aadf404afad5d557b66413ad6b0b338b79781",
+    "body_sha256": "5127587a9525def825b3db5238093e9c3586a695596d93e4848a17479c70365a",
     "command": "symplectic-codegen generate --catalog relativistic --target cuda",
     "spec": {
         "format": 1,

@@ -61,8 +61,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "8eaaf84f3fcfc465b4d69a54b2d682c2a07fe8e072183f8dc40af9b2383a7e94",
-    "body_sha256": "09fd73f0033582d60175f4ccb7797208923457a3783e217ee378bd281f58d04c",
+    "spec_sha256": "5d4db6f36a670ea65a7bd26c002aadf404afad5d557b66413ad6b0b338b79781",
+    "body_sha256": "2601ff7001c5ba7f9622d396d1847474f68ecf6458ebfe83592948198c3ff19e",
     "command": "symplectic-codegen generate --catalog relativistic --target cuda",
     "spec": {
         "format": 1,

@@ -911,8 +911,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "d287333ee75fa10ffb3b3f85d899af0905f7b632939eb73a57095bbeafb4a6b5",
-    "body_sha256": "6c9a2895827197bb09c7e9b10f708b4ae45ad29dde42cd5dbd834a6a3e394465",
+    "spec_sha256": "d84243da3ee85cad5eb49a52395fda202f8f7008b48311a05c3aece930df4ffd",
+    "body_sha256": "1707097339b0a9342374107743d684d1772a0c53a4717d099e724d167597a698",
     "command": "symplectic-codegen generate --catalog relativistic_degree_one --target cuda",
     "spec": {
         "format": 1,

@@ -210,8 +210,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "d287333ee75fa10ffb3b3f85d899af0905f7b632939eb73a57095bbeafb4a6b5",
-    "body_sha256": "5b4164c90bb07fd783888b904436b02f35fe3e1af56997773eeab6a3bed38133",
+    "spec_sha256": "d84243da3ee85cad5eb49a52395fda202f8f7008b48311a05c3aece930df4ffd",
+    "body_sha256": "ae9446eeeedf1490bc272a153939b20f50b0dc66ffd9d8b69124de0e0800a8c9",
     "command": "symplectic-codegen generate --catalog relativistic_degree_one --target cuda",
     "spec": {
         "format": 1,

@@ -58,8 +58,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "d287333ee75fa10ffb3b3f85d899af0905f7b632939eb73a57095bbeafb4a6b5",
-    "body_sha256": "b6fcc722f2bbccb3fedd9e477d12b3bc54daa56619f01af67a60e8e2364ccd57",
+    "spec_sha256": "d84243da3ee85cad5eb49a52395fda202f8f7008b48311a05c3aece930df4ffd",
+    "body_sha256": "33df6137396e80b81c2b8a15d794f793d271728440df97f116193f5e85e40492",
     "command": "symplectic-codegen generate --catalog relativistic_degree_one --target cuda",
     "spec": {
         "format": 1,

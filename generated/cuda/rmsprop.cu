@@ -731,8 +731,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "21f6149d7998de4857a749076d0df89648de86d11a54d507ffb018c56abf634a",
-    "body_sha256": "9abbba4badbebf07b44d25fb04a73330ddc8f9558d34d1597470cac78ac85b62",
+    "spec_sha256": "a5870615d70c3bde7b3d97ba35480d8ca08eaeecd9c2efb10383c46abd5e3c05",
+    "body_sha256": "1a210d9d0ce4e1ebf12cf9278c61970916b10c23a48514be63474da376c19b4d",
     "command": "symplectic-codegen generate --catalog rmsprop --target cuda",
     "spec": {
         "format": 1,

@@ -157,8 +157,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "21f6149d7998de4857a749076d0df89648de86d11a54d507ffb018c56abf634a",
-    "body_sha256": "9f7bcf2f0a16e75cef3c048e10c580a484d4edc857d61ecad2ae0a63cadd9892",
+    "spec_sha256": "a5870615d70c3bde7b3d97ba35480d8ca08eaeecd9c2efb10383c46abd5e3c05",
+    "body_sha256": "18df5b0bef8c54f6fd94a16f42528728c5ba7d623421ea77d8c4a4f44d030e69",
     "command": "symplectic-codegen generate --catalog rmsprop --target cuda",
     "spec": {
         "format": 1,

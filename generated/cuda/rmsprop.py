@@ -63,8 +63,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "21f6149d7998de4857a749076d0df89648de86d11a54d507ffb018c56abf634a",
-    "body_sha256": "b3e147f55706449e8ad493daabb273e464c6d36bbe99abb71df4fe49e6b6b748",
+    "spec_sha256": "a5870615d70c3bde7b3d97ba35480d8ca08eaeecd9c2efb10383c46abd5e3c05",
+    "body_sha256": "f65c8ff57e565f0ee3beda06a0128784f82b3f70da4ab0646ea69bb9dc42bc56",
     "command": "symplectic-codegen generate --catalog rmsprop --target cuda",
     "spec": {
         "format": 1,

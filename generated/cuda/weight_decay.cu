@@ -738,8 +738,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "f58c99e77845eecd15c10468a434dbe3b506aa03f3bcae1c8c176c9828c37562",
-    "body_sha256": "630a4f08b3e6b8ce27b84b51f459b8cd8c7b25a9c18562a6f10859485166c915",
+    "spec_sha256": "cdb650378d64d1d3eb9846cfca34748e0357d5e8a702f257f14cdb73fffa8798",
+    "body_sha256": "1d69d7c3c9e5373b6cb4abf7b9c819cbff5e85b67f6dfa68d0fa3becb25527d7",
     "command": "symplectic-codegen generate --catalog weight_decay --target cuda",
     "spec": {
         "format": 1,

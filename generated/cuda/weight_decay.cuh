@@ -153,8 +153,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "f58c99e77845eecd15c10468a434dbe3b506aa03f3bcae1c8c176c9828c37562",
-    "body_sha256": "200bfd54a5e5db99b3f81dad4008b78e91668defc0742bb51ffaa43cbe897721",
+    "spec_sha256": "cdb650378d64d1d3eb9846cfca34748e0357d5e8a702f257f14cdb73fffa8798",
+    "body_sha256": "25bc607c9338c1d91cfa502ae6b23bffa198f646747874b434e055a8cff4898e",
     "command": "symplectic-codegen generate --catalog weight_decay --target cuda",
     "spec": {
         "format": 1,

@@ -58,8 +58,8 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "f58c99e77845eecd15c10468a434dbe3b506aa03f3bcae1c8c176c9828c37562",
-    "body_sha256": "4713725fd0901a1efc64ae300fc1f700e2b96292da229b5aaa7b435b8146b0f7",
+    "spec_sha256": "cdb650378d64d1d3eb9846cfca34748e0357d5e8a702f257f14cdb73fffa8798",
+    "body_sha256": "888c1bd7f93728bcdb8589af267e0687553d659921e864866cc1869ba7d438c8",
     "command": "symplectic-codegen generate --catalog weight_decay --target cuda",
     "spec": {
         "format": 1,
