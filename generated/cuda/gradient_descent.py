@@ -54,7 +54,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "b4e4c53112b3f0248f640a8bf234597ae3ea6b550d122ff807076e5cf45e8ff8",
-    "body_sha256": "1d6cfd69cd3e8c537ad51885c26e8685374f50403f5f2f025c79f3d829d828d0",
+    "body_sha256": "56cff8acd43d23adfc3e64c80c88328fe2c590be8b5fb6c9ce8d15bdfaf52745",
     "command": "symplectic-codegen generate --catalog gradient_descent --target cuda",
     "spec": {
         "format": 1,
@@ -116,7 +116,7 @@ _ARRAY = np.dtype(
 )
 _PLACES = _ARRAY.names[2:2]  # of the buffers
 _CONTROL = np.dtype(
-    [("hyperparameters", "f8"), ("steps", "u8"), ("arrived", "u4"), ("refused", "u4")]
+    [("hyperparameters", "f8", (1,)), ("steps", "u8"), ("arrived", "u4"), ("refused", "u4")]
 )
 _ARGUMENTS = {
     real: np.dtype(
@@ -133,9 +133,9 @@ _ARGUMENTS = {
             ("grad_scale", "u8"),
             ("control", "u8"),
             ("hyperparameters_at", "u8"),
-            ("hyperparameters", "f8"),
+            ("hyperparameters", "f8", (1,)),
             ("factor", real),
-            ("coefficients", real),
+            ("coefficients", real, (1,)),
         ],
         align=True,
     )

@@ -62,7 +62,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "5d4db6f36a670ea65a7bd26c002aadf404afad5d557b66413ad6b0b338b79781",
-    "body_sha256": "2601ff7001c5ba7f9622d396d1847474f68ecf6458ebfe83592948198c3ff19e",
+    "body_sha256": "e66dae8c7eac46f18a785315aff4a510059803e44dc15f70f636ee2db184c231",
     "command": "symplectic-codegen generate --catalog relativistic --target cuda",
     "spec": {
         "format": 1,
@@ -114,8 +114,8 @@ _ARRAY = np.dtype(
 _PLACES = _ARRAY.names[2:3]  # of the buffers
 _CONTROL = np.dtype(
     [
-        ("state", "f8"),
-        ("sums", "f8"),
+        ("state", "f8", (1,)),
+        ("sums", "f8", (1,)),
         ("hyperparameters", "f8", (6,)),
         ("steps", "u8"),
         ("arrived", "u4"),
@@ -569,7 +569,7 @@ class Kernels:
             return 0
         (control,) = self._device.read(self._control.address, 1, _CONTROL, stream)
         self._steps = int(control["steps"])
-        self._scalars = dict(zip(_STATES, map(float, np.atleast_1d(control["state"])), strict=True))
+        self._scalars = dict(zip(_STATES, map(float, control["state"]), strict=True))
         return int(control["refused"])
 
     def state(self, stream: int = 0) -> dict[str, Any]:

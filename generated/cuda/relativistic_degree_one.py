@@ -59,7 +59,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "d84243da3ee85cad5eb49a52395fda202f8f7008b48311a05c3aece930df4ffd",
-    "body_sha256": "33df6137396e80b81c2b8a15d794f793d271728440df97f116193f5e85e40492",
+    "body_sha256": "5e1be5c6b27375dc8140f061f3e1ee7bdfa74b49d17d996dd23979aed2a90f2f",
     "command": "symplectic-codegen generate --catalog relativistic_degree_one --target cuda",
     "spec": {
         "format": 1,
@@ -132,7 +132,7 @@ _ARRAY = np.dtype(
 _PLACES = _ARRAY.names[2:3]  # of the buffers
 _CONTROL = np.dtype(
     [
-        ("sums", "f8"),
+        ("sums", "f8", (1,)),
         ("hyperparameters", "f8", (4,)),
         ("steps", "u8"),
         ("arrived", "u4"),

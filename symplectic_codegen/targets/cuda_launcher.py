@@ -255,7 +255,7 @@ def _dtype(head: str, fields: Sequence[Field], tail: str) -> list[str]:
 
 def _entry(field: Field, real: str) -> str:
     kind = real if field.kind == REAL else quoted(field.kind)
-    shape = f", ({field.count},)" if field.count > 1 else ""
+    shape = f", ({field.count},)" if field.count else ""
     return f"({quoted(field.name)}, {kind}{shape})"
 
 

@@ -20,14 +20,14 @@ class Field:
         name: in C++ and in Python.
         cpp: the C++ type.
         kind: the NumPy type of its numbers, or REAL.
-        count: how many numbers; a struct of several has one field in C++.
+        count: 0 for a number, else how many numbers the struct has that it is.
         note: a comment.
     """
 
     name: str
     cpp: str
     kind: str
-    count: int = 1
+    count: int = 0
     note: str = ""
 
     def line(self) -> str:
@@ -136,5 +136,5 @@ def size_of(fields: tuple[Field, ...], real_size: int) -> int:
     >>> size_of((Field("a", "double", "f8"), Field("b", "float", REAL, 3)), 4)
     24
     """
-    total = sum(f.count * _SIZES.get(f.kind, real_size) for f in fields)
+    total = sum(max(f.count, 1) * _SIZES.get(f.kind, real_size) for f in fields)
     return -(-total // 8) * 8

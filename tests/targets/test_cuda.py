@@ -21,20 +21,35 @@ from hand_made import (
     GUARDED,
     HYPERPARAMETERS,
     ITERATED,
+    LR,
     MOMENTUM,
     NOISY,
     RULES,
+    STORES,
     SWAPPING,
     THERMOSTAT,
     Load,
+    X,
+    add,
     class_name,
+    div,
     document,
+    mul,
+    sub,
+    term,
 )
 from test_values import SIZES, SPECIAL, assert_within, compare, random_arrays
 
 from symplectic_codegen.rule.interpreter import Bounded, initial_state, interpret, rounding_bounds
 from symplectic_codegen.rule.noise import standard_normal
-from symplectic_codegen.rule.rule import UpdateRule
+from symplectic_codegen.rule.rule import (
+    Assign,
+    Reduction,
+    ScalarState,
+    Stage,
+    Store,
+    UpdateRule,
+)
 from symplectic_codegen.targets import TARGETS
 from symplectic_codegen.validation import host_device
 from symplectic_codegen.validation.host_device import build, compiler, on_host
@@ -270,6 +285,31 @@ def test_lists_may_mix_types(load: Load) -> None:
         saved = optimizer.state_dict()
         for name, value in state.scalars.items():
             assert_within(np.array(saved["scalars"][name]), value)
+
+
+LONE = UpdateRule(
+    "lone",
+    (LR,),
+    (X,),
+    (
+        Stage(
+            (Assign("rate", div("lr", add(1, "S"))),),
+            (Assign("X_new", add("X", "G")), Assign("w_new", sub("w", mul("rate", "X_new")))),
+            STORES,
+            (Reduction("R", mul("X_new", "X_new")),),
+        ),
+    ),
+    (ScalarState("S", term(0)),),
+    (Assign("S_new", add("S", "R")),),
+    (Store("S", "S_new"),),
+)
+
+
+def test_one_of_everything(load: Load) -> None:
+    """A struct of one number is a struct."""
+    params = random_arrays((50, 5000), "float32", 1)
+    grads = [random_arrays((50, 5000), "float32", seed) for seed in (2, 3)]
+    compare(load, "cuda", LONE, params, grads, {"lr": 0.1})
 
 
 # Launches.
