@@ -12,6 +12,13 @@ from symplectic_codegen.rule.rule import UpdateRule
 DTYPES = ("float32", "float64")
 
 
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # of "a.b" there is not even "a"
+        return False
+
+
 @dataclass(frozen=True)
 class Availability:
     """Whether generated code can run here, and why not."""
@@ -59,6 +66,7 @@ class Target:
         requires: the packages that the generated code imports.
         summary: what the user gets, in a few words.
         write: makes the source text of each file of the layout, in its order.
+        probe: why generated code cannot run here although everything is installed, or "".
 
     >>> get = Target("t", ("t/{name}.py",), ("numpy", "no_such_package"), "", lambda r, d: ())
     >>> get.is_available()
@@ -70,6 +78,7 @@ class Target:
     requires: tuple[str, ...]
     summary: str
     write: Callable[[UpdateRule, Document], tuple[str, ...]]
+    probe: Callable[[], str] = lambda: ""
 
     def paths(self, name: str) -> tuple[str, ...]:
         """The files of an optimizer called `name`."""
@@ -77,11 +86,12 @@ class Target:
 
     def is_available(self) -> Availability:
         """Whether what the generated code imports is installed here."""
-        missing = [package for package in self.requires if find_spec(package) is None]
+        missing = [package for package in self.requires if not _is_installed(package)]
         if missing:
             verb = "is" if len(missing) == 1 else "are"
             return Availability(False, f"{', '.join(missing)} {verb} not installed")
-        return Availability(True)
+        reason = self.probe()
+        return Availability(not reason, reason)
 
     def emit(self, rule: UpdateRule, document: Document) -> dict[str, str]:
         """The source text of each file, by its relative path.

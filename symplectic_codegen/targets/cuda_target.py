@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Iterable
 
 from symplectic_codegen.rule.expression import HOST_ONLY, Expr, Op, Ref, references, walk
@@ -247,7 +249,8 @@ def _provenance(document: Document) -> list[str]:
     for key, value in document.provenance.items():
         # Only a string can hold what would end or open a comment.
         lines += [
-            line.replace("*/", "*\x2f").replace("/*", "/\x2a") for line in literal_lines(key, value)
+            line.replace("*/", r"*\x2f").replace("/*", r"/\x2a")
+            for line in literal_lines(key, value)
         ]
     return [*lines, "}", "*/"]
 
@@ -882,10 +885,20 @@ def _epilogue(plan: Plan, refreshed: bool) -> list[str]:
     return [*lines, *close, "}"]
 
 
+def _no_driver() -> str:
+    """Why there is no GPU to run on, as far as that can be told without starting anything."""
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return "there is no driver of NVIDIA"
+    return ""
+
+
 CUDA = Target(
     "cuda",
     ("cuda/{name}.cuh", "cuda/{name}.cu", "cuda/{name}.py"),
     ("numpy", "cuda.core", "cuda.bindings"),
     "kernels for NVIDIA GPUs: a C++ header, a C interface, a Python launcher (NVRTC)",
     _write,
+    _no_driver,
 )

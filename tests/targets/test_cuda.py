@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -863,3 +864,13 @@ def test_a_whole_file_compiles_without_a_warning(load: Load, rule: UpdateRule) -
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[:3000]
+
+
+def test_availability_has_a_reason() -> None:
+    target = TARGETS["cuda"]
+    absent = replace(target, requires=("no_such_package.core", "numpy"))
+    assert absent.is_available().reason == "no_such_package.core is not installed"
+    without = replace(target, requires=("numpy",), probe=lambda: "there is no driver of NVIDIA")
+    assert without.is_available().reason == "there is no driver of NVIDIA"
+    assert not without.is_available().ok
+    assert replace(without, probe=lambda: "").is_available().ok
