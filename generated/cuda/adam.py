@@ -69,7 +69,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "57eddecb4ce7e60b406bdd99d7b2f71a8ffa7c4d39fdc2b9272370d8d786e615",
-    "body_sha256": "b8b3e88b2c86c72aed6ab10017403c324d2434b2e027e9eb47d9a62a0cefc02b",
+    "body_sha256": "928e9cc3179be1e5a198d8c3ef6f34ee3581131532c85d26e6727a17d0bcbd6b",
     "command": "symplectic-codegen generate --catalog adam --target cuda",
     "spec": {
         "format": 1,
@@ -710,6 +710,7 @@ class Adam:
         _check_params(views)
         self._params = arrays
         self._kinds = [(view.shape, view.dtype, view.strides) for view in views]
+        self._facts = [_facts(a) if hasattr(a, "data_ptr") else None for a in arrays]
         self.lr = lr
         self.beta1 = beta1
         self.beta2 = beta2
@@ -793,6 +794,10 @@ class Adam:
         for i, ((shape, dtype, strides), array) in enumerate(zip(self._kinds, arrays, strict=True)):
             if array is None:
                 addresses.append(0)
+                continue
+            if hasattr(array, "data_ptr") and _facts(array) == self._facts[i]:
+                # This loop runs in every step: what is plainly right must pass quickly.
+                addresses.append(array.data_ptr() or self._memory.address)
                 continue
             view = self._device.view(array)
             if view.shape != shape:
@@ -972,6 +977,11 @@ def _listed(what: str, arrays: Any) -> list[Any]:
     if not found:
         raise ValueError(f"{what} is empty: there is nothing to optimize")
     return found
+
+
+def _facts(tensor: Any) -> tuple[Any, ...]:
+    """What two tensors of PyTorch have in common if one can be the gradient of the other."""
+    return (tensor.dtype, tensor.shape, tensor.stride(), tensor.device)
 
 
 def _strides(shape: Sequence[int]) -> tuple[int, ...]:

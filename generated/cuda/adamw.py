@@ -72,7 +72,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "255dc78dedf48d179a1e13ff506f230d800ba99cfeaa6e9636ade1d1ce689f8f",
-    "body_sha256": "740787148c22de84b8a75c3025da3b26050a62fe26f1b66ff3b5410414672b86",
+    "body_sha256": "79d6d58f228113d9f9253ebcede1b6513a4262a4e2bc407af8460654d4e5f9c1",
     "command": "symplectic-codegen generate --catalog adamw --target cuda",
     "spec": {
         "format": 1,
@@ -728,6 +728,7 @@ class Adamw:
         _check_params(views)
         self._params = arrays
         self._kinds = [(view.shape, view.dtype, view.strides) for view in views]
+        self._facts = [_facts(a) if hasattr(a, "data_ptr") else None for a in arrays]
         self.lr = lr
         self.beta1 = beta1
         self.beta2 = beta2
@@ -812,6 +813,10 @@ class Adamw:
         for i, ((shape, dtype, strides), array) in enumerate(zip(self._kinds, arrays, strict=True)):
             if array is None:
                 addresses.append(0)
+                continue
+            if hasattr(array, "data_ptr") and _facts(array) == self._facts[i]:
+                # This loop runs in every step: what is plainly right must pass quickly.
+                addresses.append(array.data_ptr() or self._memory.address)
                 continue
             view = self._device.view(array)
             if view.shape != shape:
@@ -991,6 +996,11 @@ def _listed(what: str, arrays: Any) -> list[Any]:
     if not found:
         raise ValueError(f"{what} is empty: there is nothing to optimize")
     return found
+
+
+def _facts(tensor: Any) -> tuple[Any, ...]:
+    """What two tensors of PyTorch have in common if one can be the gradient of the other."""
+    return (tensor.dtype, tensor.shape, tensor.stride(), tensor.device)
 
 
 def _strides(shape: Sequence[int]) -> tuple[int, ...]:

@@ -59,7 +59,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "ceefd61c5c4642d7f5d06dd33ead00d59958a961e998b32e5ae1c03fa45fad06",
-    "body_sha256": "b37cefcdaebfb39a0f76c8f9b8622f77fca8c13a359bf73c174d3a9293da2c48",
+    "body_sha256": "9732b48ecd0eff2d550b76a22e88aeaff98ca3216efebbb3fc4f737ee6e93f99",
     "command": "symplectic-codegen generate --catalog debiased_momentum --target cuda",
     "spec": {
         "format": 1,
@@ -668,6 +668,7 @@ class DebiasedMomentum:
         _check_params(views)
         self._params = arrays
         self._kinds = [(view.shape, view.dtype, view.strides) for view in views]
+        self._facts = [_facts(a) if hasattr(a, "data_ptr") else None for a in arrays]
         self.lr = lr
         self.momentum = momentum
         self.zeta = zeta
@@ -750,6 +751,10 @@ class DebiasedMomentum:
         for i, ((shape, dtype, strides), array) in enumerate(zip(self._kinds, arrays, strict=True)):
             if array is None:
                 addresses.append(0)
+                continue
+            if hasattr(array, "data_ptr") and _facts(array) == self._facts[i]:
+                # This loop runs in every step: what is plainly right must pass quickly.
+                addresses.append(array.data_ptr() or self._memory.address)
                 continue
             view = self._device.view(array)
             if view.shape != shape:
@@ -929,6 +934,11 @@ def _listed(what: str, arrays: Any) -> list[Any]:
     if not found:
         raise ValueError(f"{what} is empty: there is nothing to optimize")
     return found
+
+
+def _facts(tensor: Any) -> tuple[Any, ...]:
+    """What two tensors of PyTorch have in common if one can be the gradient of the other."""
+    return (tensor.dtype, tensor.shape, tensor.stride(), tensor.device)
 
 
 def _strides(shape: Sequence[int]) -> tuple[int, ...]:

@@ -59,7 +59,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "1acb8c1856f4eb0f897e3794982f2228f85644a000fc20ae2339ec364be28cba",
-    "body_sha256": "4a0243a5c92c542bb72871035fe72141404d397c3faf0138b3b25a318efbfcf5",
+    "body_sha256": "1b2b59879d6d9af9e4f8fb02db979c66aa7b5cc8c0724df832082775a514aa20",
     "command": "symplectic-codegen generate --catalog heavy_ball --target cuda",
     "spec": {
         "format": 1,
@@ -639,6 +639,7 @@ class HeavyBall:
         _check_params(views)
         self._params = arrays
         self._kinds = [(view.shape, view.dtype, view.strides) for view in views]
+        self._facts = [_facts(a) if hasattr(a, "data_ptr") else None for a in arrays]
         self.lr = lr
         self.momentum = momentum
         self.dampening = dampening
@@ -721,6 +722,10 @@ class HeavyBall:
         for i, ((shape, dtype, strides), array) in enumerate(zip(self._kinds, arrays, strict=True)):
             if array is None:
                 addresses.append(0)
+                continue
+            if hasattr(array, "data_ptr") and _facts(array) == self._facts[i]:
+                # This loop runs in every step: what is plainly right must pass quickly.
+                addresses.append(array.data_ptr() or self._memory.address)
                 continue
             view = self._device.view(array)
             if view.shape != shape:
@@ -900,6 +905,11 @@ def _listed(what: str, arrays: Any) -> list[Any]:
     if not found:
         raise ValueError(f"{what} is empty: there is nothing to optimize")
     return found
+
+
+def _facts(tensor: Any) -> tuple[Any, ...]:
+    """What two tensors of PyTorch have in common if one can be the gradient of the other."""
+    return (tensor.dtype, tensor.shape, tensor.stride(), tensor.device)
 
 
 def _strides(shape: Sequence[int]) -> tuple[int, ...]:

@@ -60,7 +60,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "aa9da2b0f9be8354225cf4ab547f0481c69a2abe030834abed58ba153270f314",
-    "body_sha256": "78f8a36c6cdf3d7e47b9448bb8badc6cbf286afa0a98e28373c106cf9fa6ef9b",
+    "body_sha256": "380167788889df6637c4e2a11da508ddf604b03312e75cfe43f4c231daccdfaf",
     "command": "symplectic-codegen generate --catalog nesterov_flow --target cuda",
     "spec": {
         "format": 1,
@@ -653,6 +653,7 @@ class NesterovFlow:
         _check_params(views)
         self._params = arrays
         self._kinds = [(view.shape, view.dtype, view.strides) for view in views]
+        self._facts = [_facts(a) if hasattr(a, "data_ptr") else None for a in arrays]
         self.lr = lr
         self.offset = offset
         self.zeta = zeta
@@ -735,6 +736,10 @@ class NesterovFlow:
         for i, ((shape, dtype, strides), array) in enumerate(zip(self._kinds, arrays, strict=True)):
             if array is None:
                 addresses.append(0)
+                continue
+            if hasattr(array, "data_ptr") and _facts(array) == self._facts[i]:
+                # This loop runs in every step: what is plainly right must pass quickly.
+                addresses.append(array.data_ptr() or self._memory.address)
                 continue
             view = self._device.view(array)
             if view.shape != shape:
@@ -914,6 +919,11 @@ def _listed(what: str, arrays: Any) -> list[Any]:
     if not found:
         raise ValueError(f"{what} is empty: there is nothing to optimize")
     return found
+
+
+def _facts(tensor: Any) -> tuple[Any, ...]:
+    """What two tensors of PyTorch have in common if one can be the gradient of the other."""
+    return (tensor.dtype, tensor.shape, tensor.stride(), tensor.device)
 
 
 def _strides(shape: Sequence[int]) -> tuple[int, ...]:
