@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 
-from symplectic_codegen.rule.expression import Call, Expr, Op, references
+from symplectic_codegen.rule.expression import Call, Expr, Op
 from symplectic_codegen.rule.rule import Assign, Element
 from symplectic_codegen.targets.printing import (
     INDENT,
@@ -229,13 +229,3 @@ def struct_lines(
         else:
             lines += [*comment(meaning, 1), text]
     return [*lines, "};"]
-
-
-def cpp_names(names: Iterable[str]) -> set[str]:
-    """Those of `names` that mean something else in C++, or could."""
-    return {name for name in names if name in RESERVED or "__" in name or name[:1] == "_"}
-
-
-def mentions(exprs: Iterable[Expr], names: set[str]) -> bool:
-    """Whether any of `exprs` refers to one of `names`."""
-    return any(references(expr) & names for expr in exprs)

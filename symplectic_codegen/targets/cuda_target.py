@@ -107,7 +107,7 @@ def _context(plan: Plan, document: Document) -> dict[str, object]:
         "kernel_head": _head(plan, document, _kernel_role(plan), brief=True),
         "provenance": _provenance(document),
         "helpers": sorted(helpers),
-        "standard": _standard(used, written, rule.needs_noise),
+        "standard": _standard(used, rule.needs_noise),
         "has_noise": rule.needs_noise,
         "hyperparameters": _hyperparameter_struct(plan.prepared),
         "state": _struct("State", [(s.name, s.meaning) for s in rule.states]),
@@ -134,7 +134,6 @@ def _context(plan: Plan, document: Document) -> dict[str, object]:
         "has_blocks": bool(rule.block_states),
         "has_block": _has_block(plan),
         "has_guards": plan.has_guards,
-        "has_initial": bool(rule.states),
         "needs_loss": rule.needs_loss,
         "begins": any(s.starts_with_loss for s in rule.states),
         "counts_steps": plan.counts_steps,
@@ -170,10 +169,9 @@ def _scalar_exprs(plan: Plan) -> list[Expr]:
     ]
 
 
-def _standard(used: set[Op], written: bool, noise: bool) -> list[str]:
+def _standard(used: set[Op], noise: bool) -> list[str]:
     """The functions of <cmath> that the file calls."""
-    names = {scalar_printer(str).functions.get(op, "pow") for op in used - HOST_ONLY}
-    names = names & STANDARD
+    names = {scalar_printer(str).functions.get(op, "pow") for op in used - HOST_ONLY} & STANDARD
     needs = {Op.POWM1: {"expm1", "log", "pow"}, Op.EXPREL: {"expm1"}, Op.LOG1PREL: {"log1p"}}
     for op, more in needs.items():
         names |= more if op in used else set()
@@ -189,8 +187,7 @@ def _head(plan: Plan, document: Document, role: list[str], brief: bool = False) 
     lines += ["//", *role]
     if brief:
         return lines
-    lines += ["//", *comment("Hamiltonian:"), *comment(document.hamiltonian, 0, 1)]
-    lines[-len(comment(document.hamiltonian, 0, 1)) :] = _indented(document.hamiltonian)
+    lines += ["//", *comment("Hamiltonian:"), *_indented(document.hamiltonian)]
     lines += ["//", *comment("Update derived from it:")]
     for line in document.update:
         lines += _indented(line)

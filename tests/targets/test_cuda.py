@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -32,6 +33,7 @@ from hand_made import (
     Load,
     X,
     add,
+    call,
     class_name,
     div,
     document,
@@ -41,10 +43,13 @@ from hand_made import (
 )
 from test_values import SIZES, SPECIAL, assert_within, compare, random_arrays
 
+from symplectic_codegen.rule.expression import Op
 from symplectic_codegen.rule.interpreter import Bounded, initial_state, interpret, rounding_bounds
 from symplectic_codegen.rule.noise import standard_normal
 from symplectic_codegen.rule.rule import (
     Assign,
+    Buffer,
+    Parameter,
     Reduction,
     ScalarState,
     Stage,
@@ -311,6 +316,52 @@ def test_one_of_everything(load: Load) -> None:
     params = random_arrays((50, 5000), "float32", 1)
     grads = [random_arrays((50, 5000), "float32", seed) for seed in (2, 3)]
     compare(load, "cuda", LONE, params, grads, {"lr": 0.1})
+
+
+# Names that mean something in C++, in the kernels or in the launcher.
+CPLUSPLUS = UpdateRule(
+    "auto",
+    (Parameter("double", Fraction(1, 2)), Parameter("linux", None), Parameter("stream", None)),
+    (Buffer("origin"), Buffer("long"), Buffer("master")),
+    (
+        Stage(
+            (
+                Assign("exp", mul("double", call(Op.EXP, call(Op.NEG, "linux")))),
+                Assign("own", sub(1, "exp")),
+            ),
+            (
+                Assign("at", add("origin", mul("exp", "G"))),
+                Assign("step", sub("long", mul("own", "at"))),
+                Assign("int", sub("w", mul("linux", call(Op.TANH, add("step", "master"))))),
+            ),
+            (
+                Store("origin", "at"),
+                Store("long", "step"),
+                Store("master", "at"),
+                Store("w", "int"),
+            ),
+            (Reduction("sums", mul("at", "step")), Reduction("block", mul("at", "at"))),
+        ),
+        Stage(
+            (Assign("view", div("stream", add(1, call(Op.ABS, "sums")))),),
+            (Assign("this", sub("w", mul("view", "long"))),),
+            (Store("w", "this"),),
+        ),
+    ),
+    (ScalarState("values", term("double")), ScalarState("unsigned", term(0))),
+    (Assign("next", add("values", "block")), Assign("new", add("unsigned", "sums"))),
+    (Store("values", "next"), Store("unsigned", "new")),
+)
+
+
+def test_names_that_mean_something_else(load: Load) -> None:
+    params = random_arrays((50, 5000), "float32", 1)
+    grads = [random_arrays((50, 5000), "float32", seed) for seed in (2, 3)]
+    values = {"double": 0.5, "linux": 0.25, "stream": 0.1}
+    compare(load, "cuda", CPLUSPLUS, params, grads, values)
+    saved = load("cuda", CPLUSPLUS).Auto(params, **values).state_dict()
+    assert set(saved["buffers"]) == {"origin", "long", "master"}
+    assert set(saved["scalars"]) == {"values", "unsigned"}
 
 
 # Launches.
