@@ -13,6 +13,7 @@ import importlib.util
 import re
 import sys
 from importlib.metadata import version
+from inspect import signature
 from pathlib import Path
 from types import ModuleType
 
@@ -50,10 +51,10 @@ def traffic(source: str, parameter: int) -> int:
 def row(path: Path) -> str:
     module = load(path)
     source, name = module._source(), module.PROVENANCE["name"]
-    on_host = "bool on_device>" in source
-    place = ", false" if on_host else ""
-    kernels = [f"{name}::{kernel}<float, false{place}>" for kernel in module._KERNELS]
-    halves = [f"{name}::{k}<{name}::bfloat16, false{place}>" for k in module._KERNELS]
+    on_host = "capturable" in signature(module.Kernels.__init__).parameters
+    place = f"{name}::{'GIVEN' if on_host else 'COMPUTED'}"
+    kernels = [f"{name}::{kernel}<float, false, {place}>" for kernel in module._KERNELS]
+    halves = [f"{name}::{k}<{name}::bfloat16, false, {place}>" for k in module._KERNELS]
     registers, instructions = [], 0.0
     for architecture in ARCHITECTURES:
         codes = compile_kernels(source, kernels, architecture).values()

@@ -24,6 +24,10 @@ using Index = unsigned long long;
 constexpr int THREADS = 256;  // of a block
 constexpr int POINTERS = 448;  // addresses that one launch carries in its arguments
 
+// Where the scalars of a launch come from: the arguments; from numbers on the device, by one thread
+// of each block; or a row for each parameter.
+enum Scalars { GIVEN, COMPUTED, LISTED };
+
 // Numbers of 16 bits, in memory; they are computed with as float.
 struct bfloat16 {
     unsigned short bits;
@@ -198,6 +202,7 @@ struct Arguments {
     const float* found_inf;  // not 0: the step is skipped
     const float* grad_scale;  // what gradients are divided by
     Control* control;
+    const void* rows;  // the scalars of each parameter
     const Hyperparameters* hyperparameters_at;  // if not null, they are there
     Hyperparameters hyperparameters;
     Real factor;  // of all gradients
@@ -206,8 +211,8 @@ struct Arguments {
 
 static_assert(sizeof(Array) == 56, "adam.py packs it so");
 static_assert(sizeof(Control) == 48, "adam.py packs it so");
-static_assert(sizeof(Arguments<float>) == 160, "adam.py packs it so");
-static_assert(sizeof(Arguments<double>) == 184, "adam.py packs it so");
+static_assert(sizeof(Arguments<float>) == 168, "adam.py packs it so");
+static_assert(sizeof(Arguments<double>) == 192, "adam.py packs it so");
 
 // Room for a value in shared memory, where nothing is constructed.
 template <typename T>
@@ -332,9 +337,8 @@ SYMPLECTIC_INLINE void elements(
     store<N>(at.M + i, all_M);
 }
 
-// A step: blocks take chunks in turn. Scalars come with the arguments or, where they
-// depend on what the device alone knows, from its own memory.
-template <typename W, bool has_master, bool on_device>
+// A step: blocks take chunks in turn.
+template <typename W, bool has_master, Scalars scalars>
 __global__ void __launch_bounds__(THREADS, BLOCKS<W>)
     step_kernel(const __grid_constant__ Arguments<typename Computed<W>::Real> a) {
     using Real = typename Computed<W>::Real;
@@ -344,8 +348,11 @@ __global__ void __launch_bounds__(THREADS, BLOCKS<W>)
     }
     __shared__ Raw<Inputs> shared_inputs;
     [[maybe_unused]] Inputs& in = shared_inputs.value();
-    Coefficients<Real> step = a.coefficients;
-    if constexpr (on_device) {
+    Coefficients<Real> step;
+    if constexpr (scalars == GIVEN) {
+        step = a.coefficients;
+    }
+    if constexpr (scalars == COMPUTED) {
         if (threadIdx.x == 0) {
             gather(a, in);
         }
@@ -367,6 +374,10 @@ __global__ void __launch_bounds__(THREADS, BLOCKS<W>)
             continue;
         }
         const View<W> view(array, gradient);
+        if constexpr (scalars == LISTED) {
+            const Real* row = static_cast<const Real*>(a.rows) + array.index * 6;
+            step = Coefficients<Real>{row[0], row[1], row[2], row[3], row[4], row[5]};
+        }
         const long long begin = (k - a.first_chunk[t]) * a.chunk - view.shift;
         const long long end = begin + a.chunk < view.size ? begin + a.chunk : view.size;
         const bool aligned = view.fits(view.G)
@@ -396,7 +407,7 @@ __global__ void __launch_bounds__(THREADS, BLOCKS<W>)
             }
         }
     }
-    if constexpr (on_device) {
+    if constexpr (scalars == COMPUTED) {
         if (!arrives_last(a)) {
             return;
         }
@@ -494,14 +505,14 @@ inline int step_as(
     a.hyperparameters = hyperparameters;
     const int blocks = static_cast<int>(o.chunks < o.blocks ? o.chunks : o.blocks);
     if (o.on_device) {
-        return launch(step_kernel<W, has_master, true>, blocks > 0 ? blocks : 1, a, stream);
+        return launch(step_kernel<W, has_master, COMPUTED>, blocks > 0 ? blocks : 1, a, stream);
     }
     Inputs in{};
     static_cast<Hyperparameters&>(in) = hyperparameters;
     in.n = static_cast<double>(o.now.steps + 1);
     a.coefficients = coefficients<Real>(in);
     if (blocks > 0) {
-        const int code = launch(step_kernel<W, has_master, false>, blocks, a, stream);
+        const int code = launch(step_kernel<W, has_master, GIVEN>, blocks, a, stream);
         if (code != 0) {
             return code;
         }
@@ -625,7 +636,7 @@ int adam_init(
         }
         code = code != 0 ? code : cudaStreamSynchronize(queue);
         code = code != 0 ? code : blocks_for(step_kernel<
-                                                 float, false, true>,
+                                                 float, false, COMPUTED>,
                                              &o.blocks);
     }
     free(rows);
@@ -744,7 +755,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "57eddecb4ce7e60b406bdd99d7b2f71a8ffa7c4d39fdc2b9272370d8d786e615",
-    "body_sha256": "8ef7a05295a05aec1ea417e450fca7dba7c11f60c9556f35288061b7564418f4",
+    "body_sha256": "06639ffefff3fb64bd38612bf55c58344d93a624742ad0b16ec1c5427b5dd45b",
     "command": "symplectic-codegen generate --catalog adam --target cuda",
     "spec": {
         "format": 1,

@@ -59,7 +59,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "ceefd61c5c4642d7f5d06dd33ead00d59958a961e998b32e5ae1c03fa45fad06",
-    "body_sha256": "9732b48ecd0eff2d550b76a22e88aeaff98ca3216efebbb3fc4f737ee6e93f99",
+    "body_sha256": "bfa54b9eb5f12512d2d7ab4bd512f74f3d2aa25c47fc994e2cb9e2e154172e11",
     "command": "symplectic-codegen generate --catalog debiased_momentum --target cuda",
     "spec": {
         "format": 1,
@@ -106,7 +106,7 @@ PROVENANCE = {
     },
 }
 
-__all__ = ["PROVENANCE", "DebiasedMomentum", "Kernels", "Memory"]
+__all__ = ["LAUNCHES", "PROVENANCE", "DebiasedMomentum", "Kernels", "Memory"]
 
 _HYPERPARAMETERS = ("lr", "momentum", "zeta")
 _BUFFERS = ("X",)
@@ -130,6 +130,11 @@ _CHUNK = 4096  # elements that a block takes at a time, at least
 _MOST_CHUNKS = 65536  # more elements make the chunks larger
 _POINTERS = 448  # addresses that one launch carries in its arguments
 
+# The launches of a step: their stages, scalars and sums; names are those of the rule.
+LAUNCHES: tuple[dict[str, tuple[str, ...]], ...] = (
+    {"stages": ("update",), "scalars": ("lr", "decay", "impulse"), "sums": ()},
+)
+
 # The structs of debiased_momentum.cu.
 _ARRAY = np.dtype(
     [("w", "u8"), ("master", "u8"), ("X", "u8"), ("size", "i8"), ("origin", "u8"), ("index", "i8")]
@@ -152,6 +157,7 @@ _ARGUMENTS = {
             ("found_inf", "u8"),
             ("grad_scale", "u8"),
             ("control", "u8"),
+            ("rows", "u8"),
             ("hyperparameters_at", "u8"),
             ("hyperparameters", "f8", (3,)),
             ("factor", real),
@@ -161,6 +167,7 @@ _ARGUMENTS = {
     )
     for real in ("f4", "f8")
 }
+_COEFFICIENTS = ("coefficients",)
 _GRADIENTS = np.dtype(
     [("table", "u8"), ("begin", "i8"), ("count", "i8"), ("values", "u8", (_POINTERS,))]
 )
@@ -389,8 +396,10 @@ class Memory(NamedTuple):
 class _Group(NamedTuple):
     """The parameters of one type, as a launch sees them."""
 
+    dtype: str
+    has_master: bool
     kernels: list[tuple[Any, int]]  # of the launches of a step, and how many blocks they may have
-    setter: Any  # the kernel that tells where gradients are
+    setter: Any  # the kernel that writes words into memory of the device
     arguments: np.ndarray
     chunks: int
     keep: tuple[_Memory, ...]  # what the arguments point to
@@ -432,6 +441,7 @@ class Kernels:
         self._steps = 0
         count = len(self._parameters)
         self._shown = [0] * count
+        self._rows: tuple[int, _Memory] | None = None
         with self._device:
             self._table = self._device.allocate(8 * count)
             self._device.clear(self._table.address, 8 * count, stream)
@@ -444,7 +454,7 @@ class Kernels:
 
     def _group(self, dtype: str, has_master: bool, origins: np.ndarray, stream: int) -> _Group:
         """The table of all parameters of one type."""
-        element, size = _TYPES[dtype]
+        size = _TYPES[dtype][1]
         real = "f8" if dtype == "float64" else "f4"
         per_access = 16 // size
         members = [
@@ -489,11 +499,16 @@ class Kernels:
         keep = [table, starts]
         for name, value in values.items():
             arguments[name] = value
-        kind = f"<{element}, {str(has_master).lower()}, {str(self._on_device).lower()}>"
-        names = [f"debiased_momentum::{name}{kind}" for name in _KERNELS]
-        names.append("debiased_momentum::gradients_kernel")
+        source = "COMPUTED" if self._on_device else "GIVEN"
+        names = self._names(dtype, has_master, source)
         *kernels, setter = self._device.compile(names, self._strict)
-        return _Group(kernels, setter[0], arguments, chunks, tuple(keep))
+        return _Group(dtype, has_master, kernels, setter[0], arguments, chunks, tuple(keep))
+
+    def _names(self, dtype: str, has_master: bool, source: str) -> list[str]:
+        """The kernels of a step with arrays of one type, and the one that writes words, in C++."""
+        kind = f"<{_TYPES[dtype][0]}, {str(has_master).lower()}, debiased_momentum::{source}>"
+        names = [f"debiased_momentum::{name}{kind}" for name in _KERNELS]
+        return [*names, "debiased_momentum::gradients_kernel"]
 
     def _show(self, gradients: list[int], stream: int) -> None:
         """Tell the device where the gradients are, unless it knows."""
@@ -505,15 +520,7 @@ class Kernels:
         for i, (address, p) in enumerate(zip(gradients, self._parameters, strict=True)):
             if address % _TYPES[p.dtype][1]:
                 raise ValueError(f"gradient {i} does not lie at a multiple of its element size")
-        for begin in range(0, len(gradients), _POINTERS):
-            part = gradients[begin : begin + _POINTERS]
-            arguments = np.zeros((), _GRADIENTS)
-            arguments["table"] = self._table.address
-            arguments["begin"] = begin
-            arguments["count"] = len(part)
-            arguments["values"][: len(part)] = part
-            blocks = -(-_POINTERS // _THREADS)
-            self._device.launch(self._groups[0].setter, blocks, arguments, stream)
+        self._put(self._table.address, np.array(gradients, np.uint64), stream)
         self._shown = gradients
 
     def step(
@@ -582,6 +589,82 @@ class Kernels:
                 group.arguments["coefficients"] = coefficients
         self._launch(stream, 0)
         self._steps += 1
+
+    def _put(self, address: int, words: np.ndarray, stream: int) -> None:
+        """Write words of 64 bits, which launches carry in their arguments: nothing waits."""
+        for begin in range(0, words.size, _POINTERS):
+            part = words[begin : begin + _POINTERS]
+            arguments = np.zeros((), _GRADIENTS)
+            arguments["table"] = address
+            arguments["begin"] = begin
+            arguments["count"] = part.size
+            arguments["values"][: part.size] = part
+            blocks = -(-_POINTERS // _THREADS)
+            self._device.launch(self._groups[0].setter, blocks, arguments, stream)
+
+    def sweep(
+        self,
+        number: int,
+        gradients: Sequence[int],
+        scalars: np.ndarray,
+        *,
+        factor: float = 1.0,
+        grad_scale: int = 0,
+        found_inf: int = 0,
+        stream: int = 0,
+    ) -> np.ndarray:
+        """One launch of a step, with scalars that are given for each parameter.
+
+        For front ends that compute them, as where groups of parameters have hyperparameters of
+        their own, or count steps of their own. What else a step does is theirs too: neither the
+        number of the step nor a scalar state of this object takes part.
+
+        Args:
+            number: which launch of a step, from 0; see LAUNCHES.
+            gradients: the address of the gradient of each parameter; 0 leaves it alone.
+            scalars: a row for each parameter, with the columns of LAUNCHES[number]["scalars"].
+            factor: multiplies all gradients.
+            grad_scale: the address of a float32 that gradients are divided by, or 0.
+            found_inf: the address of a float32; unless it is 0 nothing happens. Or 0.
+            stream: the handle of a stream.
+
+        Returns:
+            A row for each parameter, with the columns of LAUNCHES[number]["sums"]. Only if there
+            are any does this wait for the stream.
+        """
+        if not any(gradients):
+            return np.zeros((len(self._parameters), len(LAUNCHES[number]["sums"])))
+        with self._device:
+            self._show(list(gradients), stream)
+            for group in self._groups:
+                arguments = group.arguments
+                arguments["factor"] = factor
+                arguments["grad_scale"] = grad_scale
+                arguments["found_inf"] = found_inf
+                real = np.float64 if group.dtype == "float64" else np.float32
+                with np.errstate(all="ignore"):
+                    rows = np.ascontiguousarray(scalars, real)
+                taking_part = rows[np.array(gradients) != 0]
+                if not self._on_device and (taking_part == taking_part[:1]).all():
+                    # One row for all goes along with the launch.
+                    begin = 0
+                    for name in _COEFFICIENTS:
+                        size = arguments[name].size
+                        arguments[name] = taking_part[:1, begin : begin + size].ravel()
+                        begin += size
+                    kernel, most = group.kernels[number]
+                    self._device.launch(kernel, max(1, min(group.chunks, most)), arguments, stream)
+                    continue
+                words = np.zeros(-(-rows.nbytes // 8), np.uint64)
+                words.view(real)[: rows.size] = rows.ravel()
+                if self._rows is None or self._rows[0] < words.size:
+                    self._rows = (words.size, self._device.allocate(8 * words.size))
+                self._put(self._rows[1].address, words, stream)
+                arguments["rows"] = self._rows[1].address
+                names = self._names(group.dtype, group.has_master, "LISTED")
+                kernel, most = self._device.compile(names, self._strict)[number]
+                self._device.launch(kernel, max(1, min(group.chunks, most)), arguments, stream)
+        return np.zeros((len(self._parameters), 0))
 
     def _launch(self, stream: int, least: int) -> None:
         """Make all launches of a step."""

@@ -25,6 +25,10 @@ using Index = unsigned long long;
 constexpr int THREADS = 256;  // of a block
 constexpr int POINTERS = 448;  // addresses that one launch carries in its arguments
 
+// Where the scalars of a launch come from: the arguments; from numbers on the device, by one thread
+// of each block; or a row for each parameter.
+enum Scalars { GIVEN, COMPUTED, LISTED };
+
 // Numbers of 16 bits, in memory; they are computed with as float.
 struct bfloat16 {
     unsigned short bits;
@@ -197,6 +201,7 @@ struct Arguments {
     const float* found_inf;  // not 0: the step is skipped
     const float* grad_scale;  // what gradients are divided by
     Control* control;
+    const void* rows;  // the scalars of each parameter
     const Hyperparameters* hyperparameters_at;  // if not null, they are there
     Hyperparameters hyperparameters;
     Real factor;  // of all gradients
@@ -205,8 +210,8 @@ struct Arguments {
 
 static_assert(sizeof(Array) == 40, "gradient_descent.py packs it so");
 static_assert(sizeof(Control) == 24, "gradient_descent.py packs it so");
-static_assert(sizeof(Arguments<float>) == 112, "gradient_descent.py packs it so");
-static_assert(sizeof(Arguments<double>) == 120, "gradient_descent.py packs it so");
+static_assert(sizeof(Arguments<float>) == 120, "gradient_descent.py packs it so");
+static_assert(sizeof(Arguments<double>) == 128, "gradient_descent.py packs it so");
 
 // Room for a value in shared memory, where nothing is constructed.
 template <typename T>
@@ -323,9 +328,8 @@ SYMPLECTIC_INLINE void elements(
     }
 }
 
-// A step: blocks take chunks in turn. Scalars come with the arguments or, where they
-// depend on what the device alone knows, from its own memory.
-template <typename W, bool has_master, bool on_device>
+// A step: blocks take chunks in turn.
+template <typename W, bool has_master, Scalars scalars>
 __global__ void __launch_bounds__(THREADS, BLOCKS<W>)
     step_kernel(const __grid_constant__ Arguments<typename Computed<W>::Real> a) {
     using Real = typename Computed<W>::Real;
@@ -335,8 +339,11 @@ __global__ void __launch_bounds__(THREADS, BLOCKS<W>)
     }
     __shared__ Raw<Inputs> shared_inputs;
     [[maybe_unused]] Inputs& in = shared_inputs.value();
-    Coefficients<Real> step = a.coefficients;
-    if constexpr (on_device) {
+    Coefficients<Real> step;
+    if constexpr (scalars == GIVEN) {
+        step = a.coefficients;
+    }
+    if constexpr (scalars == COMPUTED) {
         if (threadIdx.x == 0) {
             gather(a, in);
         }
@@ -358,6 +365,10 @@ __global__ void __launch_bounds__(THREADS, BLOCKS<W>)
             continue;
         }
         const View<W> view(array, gradient);
+        if constexpr (scalars == LISTED) {
+            const Real* row = static_cast<const Real*>(a.rows) + array.index * 1;
+            step = Coefficients<Real>{row[0]};
+        }
         const long long begin = (k - a.first_chunk[t]) * a.chunk - view.shift;
         const long long end = begin + a.chunk < view.size ? begin + a.chunk : view.size;
         const bool aligned = view.fits(view.G) && (!has_master || view.fits(view.master));
@@ -384,7 +395,7 @@ __global__ void __launch_bounds__(THREADS, BLOCKS<W>)
             }
         }
     }
-    if constexpr (on_device) {
+    if constexpr (scalars == COMPUTED) {
         if (!arrives_last(a)) {
             return;
         }
@@ -482,14 +493,14 @@ inline int step_as(
     a.hyperparameters = hyperparameters;
     const int blocks = static_cast<int>(o.chunks < o.blocks ? o.chunks : o.blocks);
     if (o.on_device) {
-        return launch(step_kernel<W, has_master, true>, blocks > 0 ? blocks : 1, a, stream);
+        return launch(step_kernel<W, has_master, COMPUTED>, blocks > 0 ? blocks : 1, a, stream);
     }
     Inputs in{};
     static_cast<Hyperparameters&>(in) = hyperparameters;
     in.n = static_cast<double>(o.now.steps + 1);
     a.coefficients = coefficients<Real>(in);
     if (blocks > 0) {
-        const int code = launch(step_kernel<W, has_master, false>, blocks, a, stream);
+        const int code = launch(step_kernel<W, has_master, GIVEN>, blocks, a, stream);
         if (code != 0) {
             return code;
         }
@@ -605,7 +616,7 @@ int gradient_descent_init(
                                            cudaMemcpyHostToDevice, queue);
         code = code != 0 ? code : cudaStreamSynchronize(queue);
         code = code != 0 ? code : blocks_for(step_kernel<
-                                                 float, false, true>,
+                                                 float, false, COMPUTED>,
                                              &o.blocks);
     }
     free(rows);
@@ -730,7 +741,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "b4e4c53112b3f0248f640a8bf234597ae3ea6b550d122ff807076e5cf45e8ff8",
-    "body_sha256": "de9bac9b76d6283d44fc91d12e91cf08a643b0608875eaf55442f1108e549d49",
+    "body_sha256": "263107daf66fd74781bf0277e5d97f23841e9af4dad2f2bba2b320d6cc11db63",
     "command": "symplectic-codegen generate --catalog gradient_descent --target cuda",
     "spec": {
         "format": 1,

@@ -26,6 +26,10 @@ constexpr int THREADS = 256;  // of a block
 constexpr int WARPS = THREADS / 32;
 constexpr int POINTERS = 448;  // addresses that one launch carries in its arguments
 
+// Where the scalars of a launch come from: the arguments; from numbers on the device, by one thread
+// of each block; or a row for each parameter.
+enum Scalars { GIVEN, COMPUTED, LISTED };
+
 // Numbers of 16 bits, in memory; they are computed with as float.
 struct bfloat16 {
     unsigned short bits;
@@ -203,6 +207,7 @@ struct Arguments {
     Control* control;
     Real* partials;  // the sums of each chunk
     ArraySums* array_sums;  // of each parameter
+    const void* rows;  // the scalars of each parameter
     const Hyperparameters* hyperparameters_at;  // if not null, they are there
     Hyperparameters hyperparameters;
     Real factor;  // of all gradients
@@ -210,8 +215,8 @@ struct Arguments {
 
 static_assert(sizeof(Array) == 48, "relativistic.py packs it so");
 static_assert(sizeof(Control) == 80, "relativistic.py packs it so");
-static_assert(sizeof(Arguments<float>) == 168, "relativistic.py packs it so");
-static_assert(sizeof(Arguments<double>) == 168, "relativistic.py packs it so");
+static_assert(sizeof(Arguments<float>) == 176, "relativistic.py packs it so");
+static_assert(sizeof(Arguments<double>) == 176, "relativistic.py packs it so");
 
 // Room for a value in shared memory, where nothing is constructed.
 template <typename T>
@@ -387,9 +392,8 @@ __device__ inline void sum_arrays_1(const Arguments<Real>& a, double* scratch) {
     __syncthreads();
 }
 
-// Launch 1 of a step: blocks take chunks in turn. Scalars come with the arguments or, where they
-// depend on what the device alone knows, from its own memory.
-template <typename W, bool has_master>
+// Launch 1 of a step: blocks take chunks in turn.
+template <typename W, bool has_master, Scalars scalars>
 __global__ void __launch_bounds__(THREADS, BLOCKS<W>)
     step_kernel_1(const __grid_constant__ Arguments<typename Computed<W>::Real> a) {
     using Real = typename Computed<W>::Real;
@@ -400,16 +404,20 @@ __global__ void __launch_bounds__(THREADS, BLOCKS<W>)
     __shared__ Raw<Inputs> shared_inputs;
     [[maybe_unused]] Inputs& in = shared_inputs.value();
     __shared__ double wide_scratch[1 * WARPS];
-    if (threadIdx.x == 0) {
-        gather(a, in);
+    Coefficients_1<Real> step_1;
+    static_assert(scalars != GIVEN, "the scalars depend on sums, which only the device knows");
+    if constexpr (scalars == COMPUTED) {
+        if (threadIdx.x == 0) {
+            gather(a, in);
+        }
+        __syncthreads();
+        __shared__ Coefficients_1<Real> shared_1;
+        if (threadIdx.x == 0) {
+            shared_1 = coefficients_1<Real>(in);
+        }
+        __syncthreads();
+        step_1 = shared_1;
     }
-    __syncthreads();
-    __shared__ Coefficients_1<Real> shared_1;
-    if (threadIdx.x == 0) {
-        shared_1 = coefficients_1<Real>(in);
-    }
-    __syncthreads();
-    const Coefficients_1<Real> step_1 = shared_1;
     const Real factor =
         a.grad_scale != nullptr ? a.factor / static_cast<Real>(*a.grad_scale) : a.factor;
     __shared__ Real scratch[1 * WARPS];
@@ -421,6 +429,10 @@ __global__ void __launch_bounds__(THREADS, BLOCKS<W>)
             continue;
         }
         const View<W> view(array, gradient);
+        if constexpr (scalars == LISTED) {
+            const Real* row = static_cast<const Real*>(a.rows) + array.index * 2;
+            step_1 = Coefficients_1<Real>{row[0], row[1]};
+        }
         const long long begin = (k - a.first_chunk[t]) * a.chunk - view.shift;
         const long long end = begin + a.chunk < view.size ? begin + a.chunk : view.size;
         Partial_1<Real> sums{};
@@ -452,24 +464,30 @@ __global__ void __launch_bounds__(THREADS, BLOCKS<W>)
             a.partials[k * 1 + field] = scratch[field * WARPS];
         }
     }
-    if (!arrives_last(a)) {
-        return;
-    }
-    sum_arrays_1(a, wide_scratch);
-    if (a.last_group == 0) {
-        return;
-    }
-    double sum[1] = {};
-    for (long long p = threadIdx.x; p < a.parameters; p += THREADS) {
-        if (a.gradients[p] != nullptr) {
-            sum[0] += a.array_sums[p].sum_;
+    if constexpr (scalars == COMPUTED) {
+        if (!arrives_last(a)) {
+            return;
         }
+        sum_arrays_1(a, wide_scratch);
+        if (a.last_group == 0) {
+            return;
+        }
+        double sum[1] = {};
+        for (long long p = threadIdx.x; p < a.parameters; p += THREADS) {
+            if (a.gradients[p] != nullptr) {
+                sum[0] += a.array_sums[p].sum_;
+            }
+        }
+        sum_block<1>(sum, wide_scratch);
+        if (threadIdx.x == 0) {
+            a.control->sums.sum_ = wide_scratch[0 * WARPS];
+        }
+    } else if constexpr (scalars == LISTED) {
+        if (!arrives_last(a)) {
+            return;
+        }
+        sum_arrays_1(a, wide_scratch);
     }
-    sum_block<1>(sum, wide_scratch);
-    if (threadIdx.x == 0) {
-        a.control->sums.sum_ = wide_scratch[0 * WARPS];
-    }
-    __syncthreads();
 }
 
 // Elements i to i + N - 1 in launch 2.
@@ -507,9 +525,8 @@ SYMPLECTIC_INLINE void elements_2(
     }
 }
 
-// Launch 2 of a step: blocks take chunks in turn. Scalars come with the arguments or, where they
-// depend on what the device alone knows, from its own memory.
-template <typename W, bool has_master>
+// Launch 2 of a step: blocks take chunks in turn.
+template <typename W, bool has_master, Scalars scalars>
 __global__ void __launch_bounds__(THREADS, BLOCKS<W>)
     step_kernel_2(const __grid_constant__ Arguments<typename Computed<W>::Real> a) {
     using Real = typename Computed<W>::Real;
@@ -519,16 +536,20 @@ __global__ void __launch_bounds__(THREADS, BLOCKS<W>)
     }
     __shared__ Raw<Inputs> shared_inputs;
     [[maybe_unused]] Inputs& in = shared_inputs.value();
-    if (threadIdx.x == 0) {
-        gather(a, in);
+    Coefficients_2<Real> step_2;
+    static_assert(scalars != GIVEN, "the scalars depend on sums, which only the device knows");
+    if constexpr (scalars == COMPUTED) {
+        if (threadIdx.x == 0) {
+            gather(a, in);
+        }
+        __syncthreads();
+        __shared__ Coefficients_2<Real> shared_2;
+        if (threadIdx.x == 0) {
+            shared_2 = coefficients_2<Real>(in);
+        }
+        __syncthreads();
+        step_2 = shared_2;
     }
-    __syncthreads();
-    __shared__ Coefficients_2<Real> shared_2;
-    if (threadIdx.x == 0) {
-        shared_2 = coefficients_2<Real>(in);
-    }
-    __syncthreads();
-    const Coefficients_2<Real> step_2 = shared_2;
     for (long long k = blockIdx.x; k < a.chunks; k += gridDim.x) {
         const long long t = array_of(a.first_chunk, a.count, k);
         const Array array = a.arrays[t];
@@ -537,6 +558,10 @@ __global__ void __launch_bounds__(THREADS, BLOCKS<W>)
             continue;
         }
         const View<W> view(array, gradient);
+        if constexpr (scalars == LISTED) {
+            const Real* row = static_cast<const Real*>(a.rows) + array.index * 1;
+            step_2 = Coefficients_2<Real>{row[0]};
+        }
         const long long begin = (k - a.first_chunk[t]) * a.chunk - view.shift;
         const long long end = begin + a.chunk < view.size ? begin + a.chunk : view.size;
         const bool aligned = view.fits(view.X) && (!has_master || view.fits(view.master));
@@ -563,21 +588,23 @@ __global__ void __launch_bounds__(THREADS, BLOCKS<W>)
             }
         }
     }
-    if (!arrives_last(a)) {
-        return;
-    }
-    if (a.last_group == 0) {
-        return;
-    }
-    if (threadIdx.x == 0) {
-        static_cast<Sums&>(in) = a.control->sums;
-    }
-    __syncthreads();
-    if (threadIdx.x == 0) {
-        a.control->state = finish(in);
-        a.control->steps += 1;
-        if (a.hyperparameters_at == nullptr) {
-            a.control->hyperparameters = a.hyperparameters;
+    if constexpr (scalars == COMPUTED) {
+        if (!arrives_last(a)) {
+            return;
+        }
+        if (a.last_group == 0) {
+            return;
+        }
+        if (threadIdx.x == 0) {
+            static_cast<Sums&>(in) = a.control->sums;
+        }
+        __syncthreads();
+        if (threadIdx.x == 0) {
+            a.control->state = finish(in);
+            a.control->steps += 1;
+            if (a.hyperparameters_at == nullptr) {
+                a.control->hyperparameters = a.hyperparameters;
+            }
         }
     }
 }
@@ -669,10 +696,10 @@ inline int step_as(
     const int blocks = static_cast<int>(o.chunks < o.blocks ? o.chunks : o.blocks);
     int code = 0;
     code = code != 0 ? code
-                     : launch(step_kernel_1<W, has_master>,
+                     : launch(step_kernel_1<W, has_master, COMPUTED>,
                               blocks > 0 ? blocks : 1, a, stream);
     code = code != 0 ? code
-                     : launch(step_kernel_2<W, has_master>,
+                     : launch(step_kernel_2<W, has_master, COMPUTED>,
                               blocks > 0 ? blocks : 1, a, stream);
     return code;
 }
@@ -798,7 +825,7 @@ int relativistic_init(
                                            cudaMemcpyHostToDevice, queue);
         code = code != 0 ? code : cudaStreamSynchronize(queue);
         code = code != 0 ? code : blocks_for(step_kernel_1<
-                                                 float, false>,
+                                                 float, false, COMPUTED>,
                                              &o.blocks);
     }
     free(rows);
@@ -926,7 +953,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "5d4db6f36a670ea65a7bd26c002aadf404afad5d557b66413ad6b0b338b79781",
-    "body_sha256": "d6f9b01ec7ea6ffd0fcce77d9387ee5809240f7dac5426f1e5d610bc58a78ee9",
+    "body_sha256": "6d1b1233f97e769c8565377a0d868a051df53157126c1ae920de4b0e197a988d",
     "command": "symplectic-codegen generate --catalog relativistic --target cuda",
     "spec": {
         "format": 1,

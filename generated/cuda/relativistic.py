@@ -63,7 +63,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "5d4db6f36a670ea65a7bd26c002aadf404afad5d557b66413ad6b0b338b79781",
-    "body_sha256": "8e202653e7d767d396180e1f9ecc8c94e28e7062519e6f6eb54424a3abe431b9",
+    "body_sha256": "96c6de4da01a5a7f69310529a2114c14709b048afb8a6ea34de6b3f236d3f09e",
     "command": "symplectic-codegen generate --catalog relativistic --target cuda",
     "spec": {
         "format": 1,
@@ -80,10 +80,11 @@ PROVENANCE = {
     },
 }
 
-__all__ = ["PROVENANCE", "Kernels", "Memory", "Relativistic"]
+__all__ = ["LAUNCHES", "PROVENANCE", "Kernels", "Memory", "Relativistic"]
 
 _HYPERPARAMETERS = ("tau", "gamma", "h", "k", "c", "beta0")
 _BUFFERS = ("X",)
+_SUMS = ("sum",)
 _STATES = ("t",)
 _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "tau": ("[0, inf)", lambda x: x >= 0.0),
@@ -107,6 +108,12 @@ _THREADS = 256  # of a block
 _CHUNK = 4096  # elements that a block takes at a time, at least
 _MOST_CHUNKS = 65536  # more elements make the chunks larger
 _POINTERS = 448  # addresses that one launch carries in its arguments
+
+# The launches of a step: their stages, scalars and sums; names are those of the rule.
+LAUNCHES: tuple[dict[str, tuple[str, ...]], ...] = (
+    {"stages": ("stage_1",), "scalars": ("decay", "impulse"), "sums": ("sum",)},
+    {"stages": ("stage_2",), "scalars": ("factor",), "sums": ()},
+)
 
 # The structs of relativistic.cu.
 _ARRAY = np.dtype(
@@ -139,6 +146,7 @@ _ARGUMENTS = {
             ("control", "u8"),
             ("partials", "u8"),
             ("array_sums", "u8"),
+            ("rows", "u8"),
             ("hyperparameters_at", "u8"),
             ("hyperparameters", "f8", (6,)),
             ("factor", real),
@@ -368,8 +376,10 @@ class Memory(NamedTuple):
 class _Group(NamedTuple):
     """The parameters of one type, as a launch sees them."""
 
+    dtype: str
+    has_master: bool
     kernels: list[tuple[Any, int]]  # of the launches of a step, and how many blocks they may have
-    setter: Any  # the kernel that tells where gradients are
+    setter: Any  # the kernel that writes words into memory of the device
     arguments: np.ndarray
     chunks: int
     keep: tuple[_Memory, ...]  # what the arguments point to
@@ -411,6 +421,7 @@ class Kernels:
         self._scalars = {"t": float(t)}
         count = len(self._parameters)
         self._shown = [0] * count
+        self._rows: tuple[int, _Memory] | None = None
         with self._device:
             self._table = self._device.allocate(8 * count)
             self._device.clear(self._table.address, 8 * count, stream)
@@ -424,7 +435,7 @@ class Kernels:
 
     def _group(self, dtype: str, has_master: bool, origins: np.ndarray, stream: int) -> _Group:
         """The table of all parameters of one type."""
-        element, size = _TYPES[dtype]
+        size = _TYPES[dtype][1]
         real = "f8" if dtype == "float64" else "f4"
         per_access = 16 // size
         members = [
@@ -472,11 +483,16 @@ class Kernels:
         values["partials"] = keep[-1].address
         for name, value in values.items():
             arguments[name] = value
-        kind = f"<{element}, {str(has_master).lower()}>"
-        names = [f"relativistic::{name}{kind}" for name in _KERNELS]
-        names.append("relativistic::gradients_kernel")
+        source = "COMPUTED"
+        names = self._names(dtype, has_master, source)
         *kernels, setter = self._device.compile(names, self._strict)
-        return _Group(kernels, setter[0], arguments, chunks, tuple(keep))
+        return _Group(dtype, has_master, kernels, setter[0], arguments, chunks, tuple(keep))
+
+    def _names(self, dtype: str, has_master: bool, source: str) -> list[str]:
+        """The kernels of a step with arrays of one type, and the one that writes words, in C++."""
+        kind = f"<{_TYPES[dtype][0]}, {str(has_master).lower()}, relativistic::{source}>"
+        names = [f"relativistic::{name}{kind}" for name in _KERNELS]
+        return [*names, "relativistic::gradients_kernel"]
 
     def _show(self, gradients: list[int], stream: int) -> None:
         """Tell the device where the gradients are, unless it knows."""
@@ -488,15 +504,7 @@ class Kernels:
         for i, (address, p) in enumerate(zip(gradients, self._parameters, strict=True)):
             if address % _TYPES[p.dtype][1]:
                 raise ValueError(f"gradient {i} does not lie at a multiple of its element size")
-        for begin in range(0, len(gradients), _POINTERS):
-            part = gradients[begin : begin + _POINTERS]
-            arguments = np.zeros((), _GRADIENTS)
-            arguments["table"] = self._table.address
-            arguments["begin"] = begin
-            arguments["count"] = len(part)
-            arguments["values"][: len(part)] = part
-            blocks = -(-_POINTERS // _THREADS)
-            self._device.launch(self._groups[0].setter, blocks, arguments, stream)
+        self._put(self._table.address, np.array(gradients, np.uint64), stream)
         self._shown = gradients
 
     def step(
@@ -538,6 +546,77 @@ class Kernels:
             arguments["hyperparameters_at"] = place if replayed else 0
             arguments["hyperparameters"] = tuple(values[name] for name in _HYPERPARAMETERS)
         self._launch(stream, 1)
+
+    def _put(self, address: int, words: np.ndarray, stream: int) -> None:
+        """Write words of 64 bits, which launches carry in their arguments: nothing waits."""
+        for begin in range(0, words.size, _POINTERS):
+            part = words[begin : begin + _POINTERS]
+            arguments = np.zeros((), _GRADIENTS)
+            arguments["table"] = address
+            arguments["begin"] = begin
+            arguments["count"] = part.size
+            arguments["values"][: part.size] = part
+            blocks = -(-_POINTERS // _THREADS)
+            self._device.launch(self._groups[0].setter, blocks, arguments, stream)
+
+    def sweep(
+        self,
+        number: int,
+        gradients: Sequence[int],
+        scalars: np.ndarray,
+        *,
+        factor: float = 1.0,
+        grad_scale: int = 0,
+        found_inf: int = 0,
+        stream: int = 0,
+    ) -> np.ndarray:
+        """One launch of a step, with scalars that are given for each parameter.
+
+        For front ends that compute them, as where groups of parameters have hyperparameters of
+        their own, or count steps of their own. What else a step does is theirs too: neither the
+        number of the step nor a scalar state of this object takes part.
+
+        Args:
+            number: which launch of a step, from 0; see LAUNCHES.
+            gradients: the address of the gradient of each parameter; 0 leaves it alone.
+            scalars: a row for each parameter, with the columns of LAUNCHES[number]["scalars"].
+            factor: multiplies all gradients.
+            grad_scale: the address of a float32 that gradients are divided by, or 0.
+            found_inf: the address of a float32; unless it is 0 nothing happens. Or 0.
+            stream: the handle of a stream.
+
+        Returns:
+            A row for each parameter, with the columns of LAUNCHES[number]["sums"]. Only if there
+            are any does this wait for the stream.
+        """
+        if not any(gradients):
+            return np.zeros((len(self._parameters), len(LAUNCHES[number]["sums"])))
+        with self._device:
+            self._show(list(gradients), stream)
+            for group in self._groups:
+                arguments = group.arguments
+                arguments["factor"] = factor
+                arguments["grad_scale"] = grad_scale
+                arguments["found_inf"] = found_inf
+                real = np.float64 if group.dtype == "float64" else np.float32
+                with np.errstate(all="ignore"):
+                    rows = np.ascontiguousarray(scalars, real)
+                words = np.zeros(-(-rows.nbytes // 8), np.uint64)
+                words.view(real)[: rows.size] = rows.ravel()
+                if self._rows is None or self._rows[0] < words.size:
+                    self._rows = (words.size, self._device.allocate(8 * words.size))
+                self._put(self._rows[1].address, words, stream)
+                arguments["rows"] = self._rows[1].address
+                names = self._names(group.dtype, group.has_master, "LISTED")
+                kernel, most = self._device.compile(names, self._strict)[number]
+                self._device.launch(kernel, max(1, min(group.chunks, most)), arguments, stream)
+            sums = LAUNCHES[number]["sums"]
+            if sums:
+                count, each = len(self._parameters), len(_SUMS)
+                flat = self._device.read(self._sums.address, count * each, np.float64, stream)
+                table = flat.reshape(count, each)[:, [_SUMS.index(name) for name in sums]]
+                return np.where(np.array(gradients)[:, None] != 0, table, 0.0)
+        return np.zeros((len(self._parameters), 0))
 
     def _launch(self, stream: int, least: int) -> None:
         """Make all launches of a step."""

@@ -27,6 +27,10 @@ constexpr int THREADS = 256;  // of a block
 constexpr int WARPS = THREADS / 32;
 constexpr int POINTERS = 448;  // addresses that one launch carries in its arguments
 
+// Where the scalars of a launch come from: the arguments; from numbers on the device, by one thread
+// of each block; or a row for each parameter.
+enum Scalars { GIVEN, COMPUTED, LISTED };
+
 // Numbers of 16 bits, in memory; they are computed with as float.
 struct bfloat16 {
     unsigned short bits;
@@ -203,6 +207,7 @@ struct Arguments {
     Control* control;
     Real* partials;  // the sums of each chunk
     ArraySums* array_sums;  // of each parameter
+    const void* rows;  // the scalars of each parameter
     const Hyperparameters* hyperparameters_at;  // if not null, they are there
     Hyperparameters hyperparameters;
     Real factor;  // of all gradients
@@ -210,8 +215,8 @@ struct Arguments {
 
 static_assert(sizeof(Array) == 48, "relativistic_degree_one.py packs it so");
 static_assert(sizeof(Control) == 56, "relativistic_degree_one.py packs it so");
-static_assert(sizeof(Arguments<float>) == 152, "relativistic_degree_one.py packs it so");
-static_assert(sizeof(Arguments<double>) == 152, "relativistic_degree_one.py packs it so");
+static_assert(sizeof(Arguments<float>) == 160, "relativistic_degree_one.py packs it so");
+static_assert(sizeof(Arguments<double>) == 160, "relativistic_degree_one.py packs it so");
 
 // Room for a value in shared memory, where nothing is constructed.
 template <typename T>
@@ -386,9 +391,8 @@ __device__ inline void sum_arrays_1(const Arguments<Real>& a, double* scratch) {
     __syncthreads();
 }
 
-// Launch 1 of a step: blocks take chunks in turn. Scalars come with the arguments or, where they
-// depend on what the device alone knows, from its own memory.
-template <typename W, bool has_master>
+// Launch 1 of a step: blocks take chunks in turn.
+template <typename W, bool has_master, Scalars scalars>
 __global__ void __launch_bounds__(THREADS, BLOCKS<W>)
     step_kernel_1(const __grid_constant__ Arguments<typename Computed<W>::Real> a) {
     using Real = typename Computed<W>::Real;
@@ -399,16 +403,20 @@ __global__ void __launch_bounds__(THREADS, BLOCKS<W>)
     __shared__ Raw<Inputs> shared_inputs;
     [[maybe_unused]] Inputs& in = shared_inputs.value();
     __shared__ double wide_scratch[1 * WARPS];
-    if (threadIdx.x == 0) {
-        gather(a, in);
+    Coefficients_1<Real> step_1;
+    static_assert(scalars != GIVEN, "the scalars depend on sums, which only the device knows");
+    if constexpr (scalars == COMPUTED) {
+        if (threadIdx.x == 0) {
+            gather(a, in);
+        }
+        __syncthreads();
+        __shared__ Coefficients_1<Real> shared_1;
+        if (threadIdx.x == 0) {
+            shared_1 = coefficients_1<Real>(in);
+        }
+        __syncthreads();
+        step_1 = shared_1;
     }
-    __syncthreads();
-    __shared__ Coefficients_1<Real> shared_1;
-    if (threadIdx.x == 0) {
-        shared_1 = coefficients_1<Real>(in);
-    }
-    __syncthreads();
-    const Coefficients_1<Real> step_1 = shared_1;
     const Real factor =
         a.grad_scale != nullptr ? a.factor / static_cast<Real>(*a.grad_scale) : a.factor;
     __shared__ Real scratch[1 * WARPS];
@@ -420,6 +428,10 @@ __global__ void __launch_bounds__(THREADS, BLOCKS<W>)
             continue;
         }
         const View<W> view(array, gradient);
+        if constexpr (scalars == LISTED) {
+            const Real* row = static_cast<const Real*>(a.rows) + array.index * 2;
+            step_1 = Coefficients_1<Real>{row[0], row[1]};
+        }
         const long long begin = (k - a.first_chunk[t]) * a.chunk - view.shift;
         const long long end = begin + a.chunk < view.size ? begin + a.chunk : view.size;
         Partial_1<Real> sums{};
@@ -451,24 +463,30 @@ __global__ void __launch_bounds__(THREADS, BLOCKS<W>)
             a.partials[k * 1 + field] = scratch[field * WARPS];
         }
     }
-    if (!arrives_last(a)) {
-        return;
-    }
-    sum_arrays_1(a, wide_scratch);
-    if (a.last_group == 0) {
-        return;
-    }
-    double sum[1] = {};
-    for (long long p = threadIdx.x; p < a.parameters; p += THREADS) {
-        if (a.gradients[p] != nullptr) {
-            sum[0] += a.array_sums[p].sum_;
+    if constexpr (scalars == COMPUTED) {
+        if (!arrives_last(a)) {
+            return;
         }
+        sum_arrays_1(a, wide_scratch);
+        if (a.last_group == 0) {
+            return;
+        }
+        double sum[1] = {};
+        for (long long p = threadIdx.x; p < a.parameters; p += THREADS) {
+            if (a.gradients[p] != nullptr) {
+                sum[0] += a.array_sums[p].sum_;
+            }
+        }
+        sum_block<1>(sum, wide_scratch);
+        if (threadIdx.x == 0) {
+            a.control->sums.sum_ = wide_scratch[0 * WARPS];
+        }
+    } else if constexpr (scalars == LISTED) {
+        if (!arrives_last(a)) {
+            return;
+        }
+        sum_arrays_1(a, wide_scratch);
     }
-    sum_block<1>(sum, wide_scratch);
-    if (threadIdx.x == 0) {
-        a.control->sums.sum_ = wide_scratch[0 * WARPS];
-    }
-    __syncthreads();
 }
 
 // Elements i to i + N - 1 in launch 2.
@@ -506,9 +524,8 @@ SYMPLECTIC_INLINE void elements_2(
     }
 }
 
-// Launch 2 of a step: blocks take chunks in turn. Scalars come with the arguments or, where they
-// depend on what the device alone knows, from its own memory.
-template <typename W, bool has_master>
+// Launch 2 of a step: blocks take chunks in turn.
+template <typename W, bool has_master, Scalars scalars>
 __global__ void __launch_bounds__(THREADS, BLOCKS<W>)
     step_kernel_2(const __grid_constant__ Arguments<typename Computed<W>::Real> a) {
     using Real = typename Computed<W>::Real;
@@ -518,16 +535,20 @@ __global__ void __launch_bounds__(THREADS, BLOCKS<W>)
     }
     __shared__ Raw<Inputs> shared_inputs;
     [[maybe_unused]] Inputs& in = shared_inputs.value();
-    if (threadIdx.x == 0) {
-        gather(a, in);
+    Coefficients_2<Real> step_2;
+    static_assert(scalars != GIVEN, "the scalars depend on sums, which only the device knows");
+    if constexpr (scalars == COMPUTED) {
+        if (threadIdx.x == 0) {
+            gather(a, in);
+        }
+        __syncthreads();
+        __shared__ Coefficients_2<Real> shared_2;
+        if (threadIdx.x == 0) {
+            shared_2 = coefficients_2<Real>(in);
+        }
+        __syncthreads();
+        step_2 = shared_2;
     }
-    __syncthreads();
-    __shared__ Coefficients_2<Real> shared_2;
-    if (threadIdx.x == 0) {
-        shared_2 = coefficients_2<Real>(in);
-    }
-    __syncthreads();
-    const Coefficients_2<Real> step_2 = shared_2;
     for (long long k = blockIdx.x; k < a.chunks; k += gridDim.x) {
         const long long t = array_of(a.first_chunk, a.count, k);
         const Array array = a.arrays[t];
@@ -536,6 +557,10 @@ __global__ void __launch_bounds__(THREADS, BLOCKS<W>)
             continue;
         }
         const View<W> view(array, gradient);
+        if constexpr (scalars == LISTED) {
+            const Real* row = static_cast<const Real*>(a.rows) + array.index * 1;
+            step_2 = Coefficients_2<Real>{row[0]};
+        }
         const long long begin = (k - a.first_chunk[t]) * a.chunk - view.shift;
         const long long end = begin + a.chunk < view.size ? begin + a.chunk : view.size;
         const bool aligned = view.fits(view.X) && (!has_master || view.fits(view.master));
@@ -562,16 +587,18 @@ __global__ void __launch_bounds__(THREADS, BLOCKS<W>)
             }
         }
     }
-    if (!arrives_last(a)) {
-        return;
-    }
-    if (a.last_group == 0) {
-        return;
-    }
-    if (threadIdx.x == 0) {
-        a.control->steps += 1;
-        if (a.hyperparameters_at == nullptr) {
-            a.control->hyperparameters = a.hyperparameters;
+    if constexpr (scalars == COMPUTED) {
+        if (!arrives_last(a)) {
+            return;
+        }
+        if (a.last_group == 0) {
+            return;
+        }
+        if (threadIdx.x == 0) {
+            a.control->steps += 1;
+            if (a.hyperparameters_at == nullptr) {
+                a.control->hyperparameters = a.hyperparameters;
+            }
         }
     }
 }
@@ -663,10 +690,10 @@ inline int step_as(
     const int blocks = static_cast<int>(o.chunks < o.blocks ? o.chunks : o.blocks);
     int code = 0;
     code = code != 0 ? code
-                     : launch(step_kernel_1<W, has_master>,
+                     : launch(step_kernel_1<W, has_master, COMPUTED>,
                               blocks > 0 ? blocks : 1, a, stream);
     code = code != 0 ? code
-                     : launch(step_kernel_2<W, has_master>,
+                     : launch(step_kernel_2<W, has_master, COMPUTED>,
                               blocks > 0 ? blocks : 1, a, stream);
     return code;
 }
@@ -787,7 +814,7 @@ int relativistic_degree_one_init(
         }
         code = code != 0 ? code : cudaStreamSynchronize(queue);
         code = code != 0 ? code : blocks_for(step_kernel_1<
-                                                 float, false>,
+                                                 float, false, COMPUTED>,
                                              &o.blocks);
     }
     free(rows);
@@ -912,7 +939,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "d84243da3ee85cad5eb49a52395fda202f8f7008b48311a05c3aece930df4ffd",
-    "body_sha256": "1707097339b0a9342374107743d684d1772a0c53a4717d099e724d167597a698",
+    "body_sha256": "0dcc5aa6b4728ab4e33ecf308f4947eba111897724d6f9b29c1dd2d0375db314",
     "command": "symplectic-codegen generate --catalog relativistic_degree_one --target cuda",
     "spec": {
         "format": 1,

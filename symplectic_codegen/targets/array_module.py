@@ -7,8 +7,8 @@ lines for `templates/common/module.py.jinja`, which both the NumPy and the Numba
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from symplectic_codegen.errors import TargetError
@@ -92,6 +92,11 @@ class Sweep:
         return (*(a.expr for a in assigned), *(r.expr for r in self.reductions))
 
     @property
+    def uniform_scalars(self) -> tuple[str, ...]:
+        """The scalars that have one value for all elements."""
+        return tuple(name for name in self.scalars if name not in self.block_scalars)
+
+    @property
     def makes_noise(self) -> bool:
         """Whether elements get random numbers."""
         return any(NOISE in references(expr) for expr in self.exprs)
@@ -110,11 +115,13 @@ class Prepared:
         rule: the rule, renamed.
         original: the rule as it was; its names are the keys of `state_dict`.
         sweeps: the sweep of each stage.
+        names: what the names of the original are called.
     """
 
     rule: UpdateRule
     original: UpdateRule
     sweeps: tuple[Sweep, ...]
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def buffers(self) -> tuple[tuple[str, str], ...]:
@@ -154,7 +161,7 @@ def prepare(
     names = python_names(dict.fromkeys(_names(rule)), reserved)
     renamed = _renamed(rule, names)
     sweeps = tuple(_sweep(renamed, index) for index in range(len(renamed.stages)))
-    return Prepared(renamed, rule_as_given, sweeps)
+    return Prepared(renamed, rule_as_given, sweeps, names)
 
 
 def _sweep_name(rule: UpdateRule, index: int) -> str:

@@ -19,6 +19,7 @@ from symplectic_codegen.targets.array_module import (
     tuple_lines,
 )
 from symplectic_codegen.targets.base import Document
+from symplectic_codegen.targets.cuda_kernels import columns
 from symplectic_codegen.targets.cuda_layout import (
     REAL,
     Field,
@@ -69,7 +70,9 @@ def launcher_text(
         "provenance": [
             line for key, value in document.provenance.items() for line in literal_lines(key, value)
         ],
-        "exports": export_names(["PROVENANCE", "Kernels", "Memory", document.class_name]),
+        "exports": export_names(
+            ["LAUNCHES", "PROVENANCE", "Kernels", "Memory", document.class_name]
+        ),
         "hyperparameters": tuple_lines(
             "_HYPERPARAMETERS = ", _quoted(p.name for p in rule.parameters)
         ),
@@ -101,7 +104,31 @@ def launcher_text(
             1,
         ),
         "kernel_names": _flat_tuple([f"step_kernel{suffix}" for suffix in _suffixes(plan)]),
-        "kernel_kind": "" if plan.only_on_device else ", {str(self._on_device).lower()}",
+        "source_of_scalars": (
+            '"COMPUTED"' if plan.only_on_device else '"COMPUTED" if self._on_device else "GIVEN"'
+        ),
+        "launches": _launches(plan),
+        "sum_names": tuple_lines(
+            "_SUMS = ", _quoted(_original(plan, r.name) for r in plan.rule.reductions)
+        ),
+        "has_coefficients": bool(_coefficient_fields(plan)) and not rule.needs_noise,
+        "sweep_signature": bracketed(
+            "def sweep(",
+            [
+                "self",
+                "number: int",
+                "gradients: Sequence[int]",
+                "scalars: np.ndarray",
+                "*",
+                *(["noise: np.ndarray"] if rule.needs_noise else []),
+                "factor: float = 1.0",
+                "grad_scale: int = 0",
+                "found_inf: int = 0",
+                "stream: int = 0",
+            ],
+            ") -> np.ndarray:",
+            1,
+        ),
         "structs": _structs(plan),
         "helpers": sorted(op.spelling for op in operations(host_exprs)),
         "has_parameters": bool(rule.parameters),
@@ -203,6 +230,29 @@ def _flat_tuple(items: Sequence[str]) -> str:
     return f"({body},)" if len(items) == 1 else f"({body})"
 
 
+def _original(plan: Plan, name: str) -> str:
+    """What a name of the generated code is called in the rule."""
+    return next((old for old, new in plan.prepared.names.items() if new == name), name)
+
+
+def _coefficient_fields(plan: Plan) -> list[str]:
+    """The arguments that hold scalars for all parameters."""
+    return [f.name for f in argument_fields(plan) if f.name.startswith("coefficients")]
+
+
+def _launches(plan: Plan) -> list[str]:
+    """LAUNCHES: what each launch needs and gives, in the names of the rule."""
+    lines = ["LAUNCHES: tuple[dict[str, tuple[str, ...]], ...] = ("]
+    for launch in plan.launches:
+        entry = {
+            "stages": tuple(sweep.name for sweep in launch.sweeps),
+            "scalars": tuple(_original(plan, name) for name in columns(launch)),
+            "sums": tuple(_original(plan, r.name) for r in launch.reductions),
+        }
+        lines += literal_lines("", entry)
+    return [*lines, ")"]
+
+
 def _suffixes(plan: Plan) -> list[str]:
     return [f"_{launch.number}" for launch in plan.launches] if len(plan.launches) > 1 else [""]
 
@@ -236,6 +286,11 @@ def _structs(plan: Plan) -> list[str]:
         f"{INDENT})",
         f'{INDENT}for real in ("f4", "f8")',
         "}",
+        *(
+            tuple_lines("_COEFFICIENTS = ", _quoted(_coefficient_fields(plan)))
+            if _coefficient_fields(plan) and not plan.rule.needs_noise
+            else []
+        ),
         "_GRADIENTS = np.dtype(",
         f'{INDENT}[{", ".join(_entry(f, "") for f in pointers)}, ("values", "u8", (_POINTERS,))]',
         ")",

@@ -95,6 +95,10 @@ def argument_fields(plan: Plan) -> tuple[Field, ...]:
         fields.append(Field("array_sums", "ArraySums*", _ADDRESS, note="of each parameter"))
     if rule.block_states:
         fields.append(Field("block_states", "BlockState*", _ADDRESS, note="of each parameter"))
+    fields.append(Field("rows", "const void*", _ADDRESS, note="the scalars of each parameter"))
+    if rule.needs_noise:
+        note = "for each parameter the seed, the number, and the origin"
+        fields.append(Field("noise", "const Index*", _ADDRESS, note=note))
     if rule.needs_loss:
         fields.append(Field("loss", "double", _DOUBLE))
         fields.append(Field("loss_at", "const void*", _ADDRESS, note="if not null, it is there"))
@@ -118,7 +122,7 @@ def argument_fields(plan: Plan) -> tuple[Field, ...]:
     if not plan.only_on_device:
         for sweep in plan.launches[0].sweeps:
             if sweep.scalars:
-                suffix = "" if len(rule.stages) == 1 else sweep.name.removeprefix("stage")
+                suffix = plan.suffix(sweep)
                 fields.append(
                     Field(
                         f"coefficients{suffix}",

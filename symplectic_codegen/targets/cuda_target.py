@@ -8,10 +8,8 @@ from collections.abc import Iterable
 
 from symplectic_codegen.rule.expression import HOST_ONLY, Expr, Op, Ref, references, walk
 from symplectic_codegen.rule.rule import (
-    GRADIENT,
     LOSS,
     NOISE,
-    PARAMETER,
     STEP,
     Assign,
     Parameter,
@@ -40,6 +38,7 @@ from symplectic_codegen.targets.cpp_printing import (
     uses_written_power,
 )
 from symplectic_codegen.targets.cuda_interface import interface_context, prototypes
+from symplectic_codegen.targets.cuda_kernels import launch_context
 from symplectic_codegen.targets.cuda_launcher import LOCAL_NAMES, launcher_text
 from symplectic_codegen.targets.cuda_layout import (
     argument_fields,
@@ -97,8 +96,6 @@ def _context(plan: Plan, document: Document) -> dict[str, object]:
     used = operations([*element, *scalars])
     written = any(uses_written_power(node) for e in (*element, *scalars) for node in walk(e))
     helpers = {op.spelling for op in used} - {"pow"} | ({"power"} if written else set())
-    global_sums = [r.name for r in rule.reductions if not r.per_block]
-    guard_names = {name for guard in plan.guards for name in references(guard.expr)}
     return {
         "name": rule.name,
         "namespace": namespace_of(rule.name),
@@ -128,7 +125,7 @@ def _context(plan: Plan, document: Document) -> dict[str, object]:
         "has_parameters": bool(rule.parameters),
         "has_states": bool(rule.states),
         "has_sums": bool(rule.reductions),
-        "has_global_sums": bool(global_sums),
+        "has_global_sums": bool(plan.global_sums),
         "has_totals": bool(plan.totals),
         "total_functions": [t.name for t in plan.totals],
         "has_blocks": bool(rule.block_states),
@@ -138,10 +135,7 @@ def _context(plan: Plan, document: Document) -> dict[str, object]:
         "begins": any(s.starts_with_loss for s in rule.states),
         "counts_steps": plan.counts_steps,
         "only_on_device": plan.only_on_device,
-        "launches": [
-            _launch_context(launch, plan, global_sums, sorted(guard_names))
-            for launch in plan.launches
-        ],
+        "launches": [launch_context(launch, plan) for launch in plan.launches],
         "types": _types(document),
     }
 
@@ -298,19 +292,6 @@ def _block_struct(plan: Plan) -> list[str]:
     return [f"struct Block : {', '.join(bases)} {{}};"]
 
 
-def _suffix(plan: Plan, sweep: Sweep) -> str:
-    """What the names of a stage end with."""
-    return "" if len(plan.rule.stages) == 1 else sweep.name.removeprefix("stage")
-
-
-def _launch_suffix(plan: Plan, launch: Launch) -> str:
-    return "" if len(plan.launches) == 1 else f"_{launch.number}"
-
-
-def _step_name(plan: Plan, sweep: Sweep) -> str:
-    return f"step{_suffix(plan, sweep)}"
-
-
 def _scalar_text(plan: Plan) -> CppPrinter:
     """Scalars: inputs are fields of `in`, what a parameter has of its own fields of `block`."""
     rule = plan.rule
@@ -335,7 +316,7 @@ def _functions(plan: Plan) -> list[list[str]]:
     for launch in plan.launches:
         if launch.reductions:
             rows = [(r.name, "", r.meaning) for r in launch.reductions]
-            name = f"Partial{_launch_suffix(plan, launch)}"
+            name = f"Partial{plan.launch_suffix(launch)}"
             functions.append(
                 [
                     *comment("Sums over some elements, in the type of the elements."),
@@ -480,7 +461,7 @@ def _meanings(plan: Plan) -> dict[str, str]:
 
 
 def _coefficient_functions(plan: Plan, sweep: Sweep) -> list[list[str]]:
-    suffix, meanings = _suffix(plan, sweep), _meanings(plan)
+    suffix, meanings = plan.suffix(sweep), _meanings(plan)
     which = f" in stage {suffix[1:]}" if suffix else ""
     functions = []
     uniform = [name for name in sweep.scalars if name not in sweep.block_scalars]
@@ -514,7 +495,7 @@ def _returned(items: list[str]) -> list[str]:
 
 
 def _element_function(plan: Plan, launch: Launch, sweep: Sweep) -> list[str]:
-    suffix = _suffix(plan, sweep)
+    suffix = plan.suffix(sweep)
     stored = {store.target for store in sweep.stores}
     uniform = set(sweep.scalars) - sweep.block_scalars
 
@@ -528,7 +509,7 @@ def _element_function(plan: Plan, launch: Launch, sweep: Sweep) -> list[str]:
     arguments += [f"Real {NOISE}"] if sweep.makes_noise else []
     arguments += [f"const Coefficients{suffix}<Real>& step"] if uniform else []
     arguments += [f"const Own{suffix}<Real>& own"] if sweep.block_scalars else []
-    partial = f"Partial{_launch_suffix(plan, launch)}"
+    partial = f"Partial{plan.launch_suffix(launch)}"
     arguments += [f"{partial}<Real>& sums"] if sweep.reductions else []
     taken = _taken(plan) | set(sweep.local_names)
     what = "One step for one element" if not suffix else f"Stage {suffix[1:]} for one element"
@@ -568,318 +549,6 @@ def _assertions(plan: Plan) -> list[str]:
     return [
         f'static_assert(sizeof({what}) == {size}, "{name} packs it so");' for what, size in rows
     ]
-
-
-def _launch_context(
-    launch: Launch, plan: Plan, global_sums: list[str], guard_names: list[str]
-) -> dict[str, object]:
-    suffix = _launch_suffix(plan, launch)
-    sums = [r.name for r in launch.reductions]
-    several = len(plan.launches) > 1
-    order = [PARAMETER, GRADIENT, *(b.name for b in plan.rule.buffers)]
-    touched = [name for name in order if name in launch.arrays]
-    common = _common_arguments(launch, plan)
-    checks = [f"view.fits(view.{name})" for name in touched if name != PARAMETER]
-    if PARAMETER in launch.arrays:
-        checks.append("(!has_master || view.fits(view.master))")
-    return {
-        "suffix": suffix,
-        "of": f" in launch {launch.number}" if several else "",
-        "title": f"Launch {launch.number} of a step" if several else "A step",
-        "sums": sums,
-        "partial": f"Partial{suffix}",
-        "aligned": _conjunction("const bool aligned = ", checks),
-        "uses_gradient": GRADIENT in launch.arrays,
-        "unroll": 1,
-        "elements_signature": _elements_signature(launch, plan),
-        "elements_body": _elements_body(launch, plan, touched),
-        "elements_arguments": ", ".join(["view", "i", *common]),
-        "element_arguments": ", ".join(["view", "j", *common]),
-        "scalars": _prologue(launch, plan, guard_names),
-        "own": launch.block_scalars,
-        "own_declarations": _own(launch, plan, "declarations"),
-        "own_assignments": _own(launch, plan, "assignments"),
-        "own_copies": _own(launch, plan, "copies"),
-        "tail": _tail(launch, plan, global_sums),
-    }
-
-
-def _conjunction(head: str, tests: list[str]) -> list[str]:
-    """Whether all of some tests hold; at depth 2."""
-    pad = INDENT * 2
-    flat = f"{pad}{head}{' && '.join(tests) or 'true'};"
-    if len(flat) <= LINE_LENGTH:
-        return [flat]
-    rows = [f"{pad}{INDENT}&& {test}" for test in tests[1:]]
-    return [f"{pad}{head}{tests[0]}", *rows[:-1], f"{rows[-1]};"]
-
-
-def _common_arguments(launch: Launch, plan: Plan) -> list[str]:
-    """The arguments of `elements` behind view and place."""
-    names = ["factor"] if GRADIENT in launch.arrays else []
-    for sweep in launch.sweeps:
-        suffix = _suffix(plan, sweep)
-        names += [f"step{suffix}"] if set(sweep.scalars) - sweep.block_scalars else []
-        names += [f"own{suffix}"] if sweep.block_scalars else []
-    names += ["a.seed", "number"] if launch.makes_noise else []
-    return names + (["sums"] if launch.reductions else [])
-
-
-def _elements_signature(launch: Launch, plan: Plan) -> list[str]:
-    real = "typename Computed<W>::Real"
-    items = ["const View<W>& at", "long long i"]
-    items += [f"{real} factor"] if GRADIENT in launch.arrays else []
-    for sweep in launch.sweeps:
-        suffix = _suffix(plan, sweep)
-        if set(sweep.scalars) - sweep.block_scalars:
-            items.append(f"const Coefficients{suffix}<{real}>& step{suffix}")
-        if sweep.block_scalars:
-            items.append(f"const Own{suffix}<{real}>& own{suffix}")
-    items += ["Index seed", "Index number"] if launch.makes_noise else []
-    if launch.reductions:
-        items.append(f"Partial{_launch_suffix(plan, launch)}<{real}>& sums")
-    return signature(
-        f"SYMPLECTIC_INLINE void elements{_launch_suffix(plan, launch)}(", items, ") {"
-    )
-
-
-def _elements_body(launch: Launch, plan: Plan, touched: list[str]) -> list[str]:
-    """Load neighbours, compute each, store them."""
-    loads, stores = [], []
-    kinds = {PARAMETER: "W", GRADIENT: "W"}
-    for name in touched:
-        kind = kinds.get(name, "Real")
-        if name == PARAMETER:
-            loads += [
-                f"{INDENT}Pack<W, N> all_w;",
-                f"{INDENT}Pack<float, N> all_master;",
-                f"{INDENT}if constexpr (has_master) {{",
-                f"{INDENT * 2}all_master = load<N>(at.master + i);",
-                f"{INDENT}}} else {{",
-                f"{INDENT * 2}all_w = load<N>(at.w + i);",
-                f"{INDENT}}}",
-            ]
-        elif name in launch.loaded or name == GRADIENT:
-            loads.append(
-                f"{INDENT}{'const ' if name == GRADIENT else ''}"
-                f"Pack<{kind}, N> all_{name} = load<N>(at.{name} + i);"
-            )
-        else:
-            loads.append(f"{INDENT}Pack<{kind}, N> all_{name};")
-    inner: list[str] = []
-    if PARAMETER in touched:
-        inner += [
-            f"{INDENT * 2}Real w;",
-            f"{INDENT * 2}if constexpr (has_master) {{",
-            f"{INDENT * 3}w = all_master.value[j];",
-            f"{INDENT * 2}}} else {{",
-            f"{INDENT * 3}w = widen(all_w.value[j]);",
-            f"{INDENT * 2}}}",
-        ]
-    if GRADIENT in touched:
-        scaled = "static_cast<Real>(widen(all_G.value[j])) * factor"
-        inner.append(f"{INDENT * 2}const Real G = {scaled};")
-    if launch.makes_noise:
-        inner += [
-            f"{INDENT * 2}const Index element = at.origin + static_cast<Index>(i + j);",
-            f"{INDENT * 2}const Real {NOISE} = normal(philox(seed, number, element), Real());",
-        ]
-    places = {PARAMETER: "w", GRADIENT: "G"}
-    for sweep in launch.sweeps:
-        suffix = _suffix(plan, sweep)
-        items = [places.get(name, f"all_{name}.value[j]") for name in sweep.arrays]
-        items += [NOISE] if sweep.makes_noise else []
-        items += [f"step{suffix}"] if set(sweep.scalars) - sweep.block_scalars else []
-        items += [f"own{suffix}"] if sweep.block_scalars else []
-        items += ["sums"] if sweep.reductions else []
-        inner += signature(f"{sweep.name}(", items, ");", 2)
-    if PARAMETER in launch.stored:
-        inner += [
-            f"{INDENT * 2}all_w.value[j] = narrow<W>(w);",
-            f"{INDENT * 2}if constexpr (has_master) {{",
-            f"{INDENT * 3}all_master.value[j] = w;",
-            f"{INDENT * 2}}}",
-        ]
-    for name in touched:
-        if name not in launch.stored:
-            continue
-        stores.append(f"{INDENT}store<N>(at.{name} + i, all_{name});")
-        if name == PARAMETER:
-            stores += [
-                f"{INDENT}if constexpr (has_master) {{",
-                f"{INDENT * 2}store<N>(at.master + i, all_master);",
-                f"{INDENT}}}",
-            ]
-    return [
-        *loads,
-        "#pragma unroll",
-        f"{INDENT}for (int j = 0; j < N; ++j) {{",
-        *inner,
-        f"{INDENT}}}",
-        *stores,
-    ]
-
-
-def _own(launch: Launch, plan: Plan, what: str) -> list[str]:
-    """Scalars with one value per parameter: computed by one thread, copied by all."""
-    lines = []
-    for sweep in launch.sweeps:
-        if not sweep.block_scalars:
-            continue
-        suffix = _suffix(plan, sweep)
-        kind = f"Own{suffix}<Real>"
-        lines += {
-            "declarations": [
-                f"{INDENT}__shared__ {kind} shared_own{suffix};",
-                f"{INDENT}{kind} own{suffix}{{}};",
-            ],
-            "assignments": [
-                f"{INDENT * 4}shared_own{suffix} = own_coefficients{suffix}<Real>(in, block);"
-            ],
-            "copies": [f"{INDENT * 3}own{suffix} = shared_own{suffix};"],
-        }[what]
-    return lines
-
-
-def _prologue(launch: Launch, plan: Plan, guard_names: list[str]) -> list[str]:
-    """The scalars of a launch, evaluated on the device or taken from the arguments."""
-    uniform = [s for s in launch.sweeps if set(s.scalars) - s.block_scalars]
-    wanted = [name for sweep in launch.sweeps for name in sweep.scalars]
-    totals = plan.totals_for({*wanted, *guard_names})
-    memory = [
-        "__shared__ Raw<Inputs> shared_inputs;",
-        "[[maybe_unused]] Inputs& in = shared_inputs.value();",
-    ]
-    last_totals = plan.totals_for(plan.epilogue_names) if launch is plan.launches[-1] else ()
-    if totals or launch.reductions or last_totals:
-        room = max(len(launch.reductions), _global_count(plan), 1)
-        memory.append(f"__shared__ double wide_scratch[{room} * WARPS];")
-    body = [
-        "if (threadIdx.x == 0) {",
-        f"{INDENT}gather(a, in);",
-        "}",
-        "__syncthreads();",
-    ]
-    body += [f"add_{total.name}(a, in, wide_scratch);" for total in totals]
-    if plan.guards:
-        count = f"{INDENT}a.control->refused += 1;"
-        body += [
-            "if (!admissible(in)) {",
-            f"{INDENT}if (blockIdx.x == 0 && threadIdx.x == 0) {{",
-            f"{INDENT}{count}",
-            f"{INDENT}}}",
-            f"{INDENT}return;",
-            "}",
-        ]
-    for sweep in uniform:
-        suffix = _suffix(plan, sweep)
-        body.append(f"__shared__ Coefficients{suffix}<Real> shared{suffix};")
-    if uniform:
-        body.append("if (threadIdx.x == 0) {")
-        for sweep in uniform:
-            suffix = _suffix(plan, sweep)
-            body.append(f"{INDENT}shared{suffix} = coefficients{suffix}<Real>(in);")
-        body += ["}", "__syncthreads();"]
-    copies = [f"step{_suffix(plan, sweep)} = shared{_suffix(plan, sweep)};" for sweep in uniform]
-    number = ["number = static_cast<Index>(in.n);"] if launch.makes_noise else []
-    if plan.only_on_device:
-        lines = (
-            memory
-            + body
-            + [
-                f"const Coefficients{_suffix(plan, s)}<Real> step{_suffix(plan, s)} = "
-                f"shared{_suffix(plan, s)};"
-                for s in uniform
-            ]
-        )
-        lines += [f"const Index {line}" for line in number]
-        return [f"{INDENT}{line}" for line in lines]
-    lines = [f"{INDENT}{line}" for line in memory]
-    lines += [
-        f"{INDENT}Coefficients{_suffix(plan, s)}<Real> step{_suffix(plan, s)} = "
-        f"a.coefficients{_suffix(plan, s)};"
-        for s in uniform
-    ]
-    lines += [f"{INDENT}Index number = a.number;"] if launch.makes_noise else []
-    inner = [*body, *copies, *number]
-    lines.append(f"{INDENT}if constexpr (on_device) {{")
-    return [*lines, *(f"{INDENT * 2}{line}" for line in inner), f"{INDENT}}}"]
-
-
-def _global_count(plan: Plan) -> int:
-    return sum(not r.per_block for r in plan.rule.reductions)
-
-
-def _tail(launch: Launch, plan: Plan, global_sums: list[str]) -> list[str]:
-    """What the last block of a launch does: sums, and after the last launch the new state."""
-    suffix = _launch_suffix(plan, launch)
-    own = [r.name for r in launch.reductions if not r.per_block]
-    lines = ["if (!arrives_last(a)) {", f"{INDENT}return;", "}"]
-    if launch.reductions:
-        lines.append(f"sum_arrays{suffix}(a, wide_scratch);")
-    lines += ["if (a.last_group == 0) {", f"{INDENT}return;", "}"]
-    if own:
-        lines += [
-            f"double sum[{len(own)}] = {{}};",
-            "for (long long p = threadIdx.x; p < a.parameters; p += THREADS) {",
-            f"{INDENT}if (a.gradients[p] != nullptr) {{",
-            *(f"{INDENT * 2}sum[{k}] += a.array_sums[p].{name};" for k, name in enumerate(own)),
-            f"{INDENT}}}",
-            "}",
-            f"sum_block<{len(own)}>(sum, wide_scratch);",
-            "if (threadIdx.x == 0) {",
-            *(
-                f"{INDENT}a.control->sums.{name} = wide_scratch[{k} * WARPS];"
-                for k, name in enumerate(own)
-            ),
-            "}",
-            "__syncthreads();",
-        ]
-    if launch is plan.launches[-1]:
-        lines += _epilogue(plan, bool(own))
-    if plan.only_on_device:
-        return [f"{INDENT}{line}" for line in lines]
-    return [
-        f"{INDENT}if constexpr (on_device) {{",
-        *(f"{INDENT * 2}{line}" for line in lines),
-        f"{INDENT}}}",
-    ]
-
-
-def _epilogue(plan: Plan, refreshed: bool) -> list[str]:
-    rule = plan.rule
-    lines = []
-    needs_inputs = bool(rule.states or rule.block_states)
-    kept = [
-        "if (a.hyperparameters_at == nullptr) {",
-        f"{INDENT}a.control->hyperparameters = a.hyperparameters;",
-        "}",
-    ]
-    close = [f"{INDENT}a.control->steps += 1;"]
-    close += [f"{INDENT}{line}" for line in kept] if rule.parameters else []
-    if needs_inputs:
-        if _global_count(plan):
-            lines += [
-                "if (threadIdx.x == 0) {",
-                f"{INDENT}static_cast<Sums&>(in) = a.control->sums;",
-                "}",
-                "__syncthreads();",
-            ]
-        totals = plan.totals_for(plan.epilogue_names)
-        lines += [f"add_{total.name}(a, in, wide_scratch);" for total in totals]
-    else:
-        return ["if (threadIdx.x == 0) {", *close, "}"]
-    if rule.block_states:
-        lines += [
-            "for (long long p = threadIdx.x; p < a.parameters; p += THREADS) {",
-            f"{INDENT}if (a.gradients[p] != nullptr) {{",
-            f"{INDENT * 2}a.block_states[p] = finish_block(in, block_of(a, p));",
-            f"{INDENT}}}",
-            "}",
-        ]
-    lines.append("if (threadIdx.x == 0) {")
-    lines += [f"{INDENT}a.control->state = finish(in);"] if rule.states else []
-    return [*lines, *close, "}"]
 
 
 def _no_driver() -> str:

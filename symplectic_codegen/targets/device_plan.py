@@ -149,6 +149,19 @@ class Plan:
             names |= references(assign.expr)
         return names
 
+    def suffix(self, sweep: Sweep) -> str:
+        """What the names that belong to a stage end with; nothing if there is one stage."""
+        return "" if len(self.rule.stages) == 1 else sweep.name.removeprefix("stage")
+
+    def launch_suffix(self, launch: Launch) -> str:
+        """What the names that belong to a launch end with; nothing if there is one launch."""
+        return "" if len(self.launches) == 1 else f"_{launch.number}"
+
+    @property
+    def global_sums(self) -> tuple[str, ...]:
+        """The sums over all parameters."""
+        return tuple(r.name for r in self.rule.reductions if not r.per_block)
+
     @property
     def epilogue_names(self) -> tuple[str, ...]:
         """What the states become."""

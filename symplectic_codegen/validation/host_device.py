@@ -225,12 +225,14 @@ def _relatives(names: Sequence[str]) -> list[str]:
         space = kind.rpartition("::")[0]
         halves = (f"{space}::bfloat16", f"{space}::float16")
         kinds, masters = (halves, ("false", "true")) if space else (("float", "double"), ("false",))
-        on_device = (", false", ", true") if len(flags) == 2 else ("",)
+        source = flags[1].rpartition("::")[2]
+        others = ("GIVEN", "COMPUTED") if source == "GIVEN" else (source,)
+        prefix = head.rpartition("::")[0]
         found |= dict.fromkeys(
-            f"{head}<{one}, {master}{where}>"
+            f"{head}<{one}, {master}, {prefix}::{other}>"
             for one in kinds
             for master in masters
-            for where in on_device
+            for other in others
         )
     return list(found)
 

@@ -546,6 +546,147 @@ def test_a_guard_on_the_host_and_on_the_device(load: Load) -> None:
         assert optimizer.state_dict()["step"] == 1
 
 
+# Addresses instead of arrays, for other front ends.
+
+
+def kernels_on(
+    module: ModuleType, rule: UpdateRule, params: list[np.ndarray], **more: Any
+) -> tuple[Any, list[list[np.ndarray]]]:
+    """`Kernels` on given memory, and the buffers."""
+    buffers = [[np.zeros_like(w) for _ in rule.buffers] for w in params]
+    memory = [
+        module.Memory(w.dtype.name, w.size, w.ctypes.data, tuple(b.ctypes.data for b in row))
+        for w, row in zip(params, buffers, strict=True)
+    ]
+    return module.Kernels(memory, HYPERPARAMETERS[rule.name], **more), buffers
+
+
+def addresses(grads: list[Any]) -> list[int]:
+    return [0 if G is None else G.ctypes.data for G in grads]
+
+
+def test_steps_on_addresses(load: Load) -> None:
+    module = load("cuda", BIAS_CORRECTED)
+    sizes = (1000, 7)
+    one, two = random_arrays(sizes, "float32", 1), random_arrays(sizes, "float32", 1)
+    kernels, buffers = kernels_on(module, BIAS_CORRECTED, one)
+    optimizer = make(module, BIAS_CORRECTED, two)
+    for seed in (2, 3):
+        grads = random_arrays(sizes, "float32", seed)
+        kernels.step(addresses(grads), HYPERPARAMETERS[BIAS_CORRECTED.name], factor=-2.0)
+        optimizer.step([np.float32(-2) * G for G in grads])
+        optimizer.lr = HYPERPARAMETERS[BIAS_CORRECTED.name]["lr"]
+    np.testing.assert_array_equal(np.concatenate(one), np.concatenate(two))
+    state = optimizer.state_dict()
+    for row, X_of_two in zip(buffers, state["buffers"]["X"], strict=True):
+        np.testing.assert_array_equal(row[0], X_of_two)
+    assert kernels.state()["step"] == 2
+    saved = kernels.state()
+    other, _ = kernels_on(module, BIAS_CORRECTED, one)
+    other.restore(saved)
+    assert other.state() == saved
+
+
+def test_parameters_with_scalars_of_their_own(load: Load) -> None:
+    """As groups of parameters with other hyperparameters, or first gradients that came late."""
+    module = load("cuda", MOMENTUM)
+    (launch,) = module.LAUNCHES
+    assert launch == {
+        "stages": ("update",),
+        "scalars": ("lr", "momentum", "dampening"),
+        "sums": (),
+    }
+    sizes = (5000, 7, 0, 4097)
+    one, two = random_arrays(sizes, "float32", 1), random_arrays(sizes, "float32", 1)
+    kernels, _ = kernels_on(module, MOMENTUM, one)
+    alone = [module.Momentum([w], lr=0.1 * k + 0.1, momentum=0.5) for k, w in enumerate(two)]
+    rows = np.array([[0.1 * k + 0.1, 0.5, 1 - 0.5] for k in range(4)])
+    for seed in (2, 3, 4):
+        grads: list[Any] = random_arrays(sizes, "float32", seed)
+        grads[1] = None if seed == 3 else grads[1]
+        sums = kernels.sweep(0, addresses(grads), rows)
+        assert sums.shape == (4, 0)
+        for optimizer, G in zip(alone, grads, strict=True):
+            if G is not None:
+                optimizer.step([G])
+    np.testing.assert_array_equal(np.concatenate(one), np.concatenate(two))
+    # Two launches where rows differ; one, where one row is enough.
+    device = kernels._device
+    device.launches.clear()
+    kernels.sweep(0, addresses(grads), rows)
+    assert ["gradients" in name for name, _ in device.launches] == [True, False]
+    device.launches.clear()
+    kernels.sweep(0, addresses(grads), np.repeat(rows[:1], 4, axis=0))
+    assert [name.rpartition("::")[2] for name, _ in device.launches] == ["GIVEN>"]
+    kernels.sweep(0, [0] * 4, rows)
+    assert len(device.launches) == 1
+
+
+def test_sweeps_give_their_sums(load: Load) -> None:
+    """What `step` does with a global norm, done by hand: a front end may add up over processes."""
+    module = load("cuda", GLOBAL_NORM)
+    assert [launch["sums"] for launch in module.LAUNCHES] == [("R",), ()]
+    assert [launch["scalars"] for launch in module.LAUNCHES] == [
+        ("momentum", "dampening"),
+        ("rate",),
+    ]
+    values = HYPERPARAMETERS[GLOBAL_NORM.name]
+    names = ("float32", "float64", "float32")
+    one = [random_arrays((900 * k + 5,), name, k)[0] for k, name in enumerate(names)]
+    two = [w.copy() for w in one]
+    kernels, buffers = kernels_on(module, GLOBAL_NORM, one)
+    optimizer = make(module, GLOBAL_NORM, two)
+    for seed in (5, 6):
+        grads: list[Any] = [
+            random_arrays((900 * k + 5,), name, k + seed)[0] for k, name in enumerate(names)
+        ]
+        grads[2] = None if seed == 6 else grads[2]
+        rows = np.array([[values["momentum"], 1 - values["momentum"]]] * 3)
+        sums = kernels.sweep(0, addresses(grads), rows)
+        squares = [
+            0.0 if G is None else float(np.sum(b[0].astype(np.float64) ** 2))
+            for G, b in zip(grads, buffers, strict=True)
+        ]
+        np.testing.assert_allclose(sums[:, 0], squares, rtol=1e-5)
+        rate = values["lr"] / (1 + sums[:, 0].sum() / 2)
+        kernels.sweep(1, addresses(grads), np.full((3, 1), rate))
+        optimizer.step(grads)
+    for w, other in zip(one, two, strict=True):
+        np.testing.assert_array_equal(w, other)
+
+
+def test_sweeps_with_scalars_of_blocks_and_with_noise(load: Load) -> None:
+    module = load("cuda", BLOCK_NORM)
+    first, second = module.LAUNCHES
+    assert first["sums"] == ("square", "work")
+    assert set(first["scalars"]) == {"momentum", "gain", "rate"}
+    assert set(second["scalars"]) == {"lr", "trust"}
+    params = random_arrays((300, 5000), "float64", 1)
+    w, G = [p.copy() for p in params], random_arrays((300, 5000), "float64", 2)
+    kernels, buffers = kernels_on(module, BLOCK_NORM, params)
+    given = {"momentum": (0.9, 0.8), "gain": (0.1, 0.3), "rate": (0.5, 0.25)}
+    rows = np.array([[given[name][k] for name in first["scalars"]] for k in range(2)])
+    sums = kernels.sweep(0, addresses(G), rows)
+    for k in range(2):
+        X_new = given["gain"][k] * G[k]
+        np.testing.assert_allclose(buffers[k][0], X_new, rtol=1e-15)
+        np.testing.assert_allclose(params[k], w[k] - given["rate"][k] * X_new, rtol=1e-13)
+        expected = [np.sum(X_new**2), np.sum(X_new * G[k])]
+        np.testing.assert_allclose(sums[k], expected, rtol=1e-12)
+    noisy = load("cuda", NOISY)
+    values = HYPERPARAMETERS["noisy"]
+    one, two = random_arrays((50, 9000), "float32", 1), random_arrays((50, 9000), "float32", 1)
+    kernels, _ = kernels_on(noisy, NOISY, one, seed=7)
+    optimizer = make(noisy, NOISY, two, seed=7)
+    G = random_arrays((50, 9000), "float32", 2)
+    given = {"lr": values["lr"], "momentum": values["momentum"]}
+    given["dampening"] = 1 - given["momentum"]
+    row = [given[name] for name in noisy.LAUNCHES[0]["scalars"]]
+    kernels.sweep(0, addresses(G), np.array([row, row]), noise=np.array([[7, 1, 0], [7, 1, 50]]))
+    optimizer.step(G)
+    np.testing.assert_array_equal(np.concatenate(one), np.concatenate(two))
+
+
 # Numbers of 16 bits.
 
 
@@ -860,7 +1001,7 @@ def test_importing_needs_no_cuda(load: Load) -> None:
     ]
     assert all(not {"cuda", "torch", "cupy", "sympy"} & set(packages) for _, packages, _ in rows)
     assert min(seconds for seconds, _, _ in rows) < 0.05
-    assert rows[0][2] == ["Kernels", "Memory", "Momentum", "PROVENANCE"]
+    assert rows[0][2] == ["Kernels", "LAUNCHES", "Memory", "Momentum", "PROVENANCE"]
 
 
 def test_kernels_are_found_beside_the_launcher_or_missed_by_name(tmp_path: Path) -> None:

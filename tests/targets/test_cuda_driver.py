@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -98,9 +99,10 @@ def run(
 
     module = load("cuda", rule)
     source, name = module._source(), rule.name
-    places = (", false", ", true") if "bool on_device>" in source else ("",)
+    both = "capturable" in signature(module.Kernels.__init__).parameters
+    places = ("GIVEN", "COMPUTED", "LISTED") if both else ("COMPUTED", "LISTED")
     kernels = [
-        f"{name}::{kernel}<{kind}, false{place}>"
+        f"{name}::{kernel}<{kind}, false, {name}::{place}>"
         for kernel in module._KERNELS
         for kind in types
         for place in places
