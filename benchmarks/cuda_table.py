@@ -52,9 +52,10 @@ def row(path: Path) -> str:
     module = load(path)
     source, name = module._source(), module.PROVENANCE["name"]
     on_host = "capturable" in signature(module.Kernels.__init__).parameters
-    place = f"{name}::{'GIVEN' if on_host else 'COMPUTED'}"
-    kernels = [f"{name}::{kernel}<float, false, {place}>" for kernel in module._KERNELS]
-    halves = [f"{name}::{k}<{name}::bfloat16, false, {place}>" for k in module._KERNELS]
+    space = f"symplectic::{name}"
+    place = f"{space}::{'GIVEN' if on_host else 'COMPUTED'}"
+    kernels = [f"{space}::{kernel}<float, false, {place}>" for kernel in module._KERNELS]
+    halves = [f"{space}::{k}<{space}::bfloat16, false, {place}>" for k in module._KERNELS]
     registers, instructions = [], 0.0
     for architecture in ARCHITECTURES:
         codes = compile_kernels(source, kernels, architecture).values()

@@ -14,6 +14,9 @@
 
 namespace {
 
+namespace adam = symplectic::adam;
+namespace momentum = symplectic::momentum;
+
 constexpr int POINTS = 512, FEATURES = 8, STEPS = 600;
 
 struct Data {

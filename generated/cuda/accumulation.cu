@@ -17,7 +17,7 @@
 #include <cuda_runtime.h>
 #endif
 
-namespace accumulation {
+namespace symplectic::accumulation {
 
 using Index = unsigned long long;
 
@@ -425,22 +425,22 @@ __global__ void gradients_kernel(const __grid_constant__ Gradients gradients) {
     }
 }
 
-}  // namespace accumulation
+}  // namespace symplectic::accumulation
 
 #if !defined(__CUDACC_RTC__) && !defined(SYMPLECTIC_KERNELS_ONLY)
 struct accumulation_optimizer {
     long long count, chunks, chunk;
     int type, masters, on_device, blocks;
     char* memory;  // of the device; what follows lies in it
-    accumulation::Control* control;
-    accumulation::Array* arrays;
+    symplectic::accumulation::Control* control;
+    symplectic::accumulation::Array* arrays;
     long long* first_chunk;
     const void** table;
     const void** known;  // what the table holds, on the host
     accumulation_saved now;  // where the host counts
 };
 
-namespace accumulation {
+namespace symplectic::accumulation {
 
 using Optimizer = accumulation_optimizer;
 
@@ -540,7 +540,7 @@ inline Index place(Index& total, Index bytes) {
     return begin;
 }
 
-}  // namespace accumulation
+}  // namespace symplectic::accumulation
 
 int accumulation_init(
     accumulation_optimizer** made,
@@ -549,7 +549,7 @@ int accumulation_init(
     int type,
     int on_device,
     void* stream) {
-    using namespace accumulation;
+    using namespace symplectic::accumulation;
     if (made == nullptr || arrays == nullptr || count < 1 || type < 0 || type > 3) {
         return INVALID;
     }
@@ -647,11 +647,11 @@ int accumulation_init(
 int accumulation_step_list(
     accumulation_optimizer* optimizer,
     const void* const* gradients,
-    const accumulation::Hyperparameters* hyperparameters,
+    const symplectic::accumulation::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream) {
-    using namespace accumulation;
+    using namespace symplectic::accumulation;
     if (optimizer == nullptr || gradients == nullptr || hyperparameters == nullptr) {
         return INVALID;
     }
@@ -684,12 +684,12 @@ int accumulation_step_list(
 int accumulation_step(
     accumulation_optimizer* optimizer,
     const void* gradient,
-    const accumulation::Hyperparameters* hyperparameters,
+    const symplectic::accumulation::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream) {
     if (optimizer == nullptr || optimizer->count != 1) {
-        return accumulation::INVALID;
+        return symplectic::accumulation::INVALID;
     }
     return accumulation_step_list(
         optimizer,
@@ -731,7 +731,7 @@ void accumulation_free(accumulation_optimizer* optimizer) {
 }
 
 const char* accumulation_message(int code) {
-    using namespace accumulation;
+    using namespace symplectic::accumulation;
     return code == INVALID     ? "an argument is not what it must be"
            : code == REFUSED   ? "the step lies outside the domain of the rule"
            : code == NO_MEMORY ? "the host has no memory"
@@ -750,7 +750,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "3ea0219319e1822959cbae5e9bbe688d93ede3ec0e7308eafdc58146f891a39b",
-    "body_sha256": "e818bf342f229e8dc916a360bda21e1f38462d2821de723af0f217d143233a80",
+    "body_sha256": "8be24fcf972b6ab44cafed74c8ebf18c9d83bddfc64e30e1bcd03bb1b1f2e91c",
     "command": "symplectic-codegen generate --catalog accumulation --target cuda",
     "spec": {
         "format": 1,

@@ -38,7 +38,7 @@
 #endif
 #endif
 
-namespace accumulation {
+namespace symplectic::accumulation {
 
 struct Hyperparameters {
     double lr;  // learning rate; in [0, inf)
@@ -71,7 +71,7 @@ SYMPLECTIC_INLINE void update(Real& w, Real G, Real& X, const Coefficients<Real>
     w = w_new;
 }
 
-}  // namespace accumulation
+}  // namespace symplectic::accumulation
 
 #ifndef __CUDACC_RTC__
 // The C interface of accumulation.cu.
@@ -102,7 +102,7 @@ int accumulation_init(
 int accumulation_step(
     accumulation_optimizer* optimizer,
     const void* gradient,
-    const accumulation::Hyperparameters* hyperparameters,
+    const symplectic::accumulation::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream);
@@ -110,7 +110,7 @@ int accumulation_step(
 int accumulation_step_list(
     accumulation_optimizer* optimizer,
     const void* const* gradients,
-    const accumulation::Hyperparameters* hyperparameters,
+    const symplectic::accumulation::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream);
@@ -140,7 +140,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "3ea0219319e1822959cbae5e9bbe688d93ede3ec0e7308eafdc58146f891a39b",
-    "body_sha256": "44c6c1ab90a6d0d8c840e08ca1390c51aec61300340fd89cdabb435de8b75db2",
+    "body_sha256": "1bf862e763f4fdf51ba0a09a46a0f94f3a36e7ba7724eedbcbef85d9a9f5b446",
     "command": "symplectic-codegen generate --catalog accumulation --target cuda",
     "spec": {
         "format": 1,

@@ -58,7 +58,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "3ea0219319e1822959cbae5e9bbe688d93ede3ec0e7308eafdc58146f891a39b",
-    "body_sha256": "8d87a14566c41e84b3f8774d32452ca079ee195b6a321e1917dc806fb1640527",
+    "body_sha256": "e1ed90c329c3fc6539c8ec516501eb516846d096f4fe25b85ad6c746ba6da0cc",
     "command": "symplectic-codegen generate --catalog accumulation --target cuda",
     "spec": {
         "format": 1,
@@ -91,12 +91,13 @@ _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "zeta": ("[0, inf)", lambda x: x >= 0.0),
 }
 
+_SPACE = "symplectic::accumulation"  # of the kernels
 # What elements are in C++, and how many bytes they have.
 _TYPES = {
     "float32": ("float", 4),
     "float64": ("double", 8),
-    "bfloat16": ("accumulation::bfloat16", 2),
-    "float16": ("accumulation::float16", 2),
+    "bfloat16": ("symplectic::accumulation::bfloat16", 2),
+    "float16": ("symplectic::accumulation::float16", 2),
 }
 _HALF = ("bfloat16", "float16")  # computed with as float32
 _KERNELS = ("step_kernel",)
@@ -474,9 +475,9 @@ class Kernels:
 
     def _names(self, dtype: str, has_master: bool, source: str) -> list[str]:
         """The kernels of a step with arrays of one type, and the one that writes words, in C++."""
-        kind = f"<{_TYPES[dtype][0]}, {str(has_master).lower()}, accumulation::{source}>"
-        names = [f"accumulation::{name}{kind}" for name in _KERNELS]
-        return [*names, "accumulation::gradients_kernel"]
+        kind = f"<{_TYPES[dtype][0]}, {str(has_master).lower()}, {_SPACE}::{source}>"
+        names = [f"{_SPACE}::{name}{kind}" for name in _KERNELS]
+        return [*names, f"{_SPACE}::gradients_kernel"]
 
     def _show(self, gradients: list[int], stream: int) -> None:
         """Tell the device where the gradients are, unless it knows."""

@@ -17,7 +17,7 @@
 #include <cuda_runtime.h>
 #endif
 
-namespace adam {
+namespace symplectic::adam {
 
 using Index = unsigned long long;
 
@@ -431,22 +431,22 @@ __global__ void gradients_kernel(const __grid_constant__ Gradients gradients) {
     }
 }
 
-}  // namespace adam
+}  // namespace symplectic::adam
 
 #if !defined(__CUDACC_RTC__) && !defined(SYMPLECTIC_KERNELS_ONLY)
 struct adam_optimizer {
     long long count, chunks, chunk;
     int type, masters, on_device, blocks;
     char* memory;  // of the device; what follows lies in it
-    adam::Control* control;
-    adam::Array* arrays;
+    symplectic::adam::Control* control;
+    symplectic::adam::Array* arrays;
     long long* first_chunk;
     const void** table;
     const void** known;  // what the table holds, on the host
     adam_saved now;  // where the host counts
 };
 
-namespace adam {
+namespace symplectic::adam {
 
 using Optimizer = adam_optimizer;
 
@@ -546,7 +546,7 @@ inline Index place(Index& total, Index bytes) {
     return begin;
 }
 
-}  // namespace adam
+}  // namespace symplectic::adam
 
 int adam_init(
     adam_optimizer** made,
@@ -555,7 +555,7 @@ int adam_init(
     int type,
     int on_device,
     void* stream) {
-    using namespace adam;
+    using namespace symplectic::adam;
     if (made == nullptr || arrays == nullptr || count < 1 || type < 0 || type > 3) {
         return INVALID;
     }
@@ -655,11 +655,11 @@ int adam_init(
 int adam_step_list(
     adam_optimizer* optimizer,
     const void* const* gradients,
-    const adam::Hyperparameters* hyperparameters,
+    const symplectic::adam::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream) {
-    using namespace adam;
+    using namespace symplectic::adam;
     if (optimizer == nullptr || gradients == nullptr || hyperparameters == nullptr) {
         return INVALID;
     }
@@ -695,12 +695,12 @@ int adam_step_list(
 int adam_step(
     adam_optimizer* optimizer,
     const void* gradient,
-    const adam::Hyperparameters* hyperparameters,
+    const symplectic::adam::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream) {
     if (optimizer == nullptr || optimizer->count != 1) {
-        return adam::INVALID;
+        return symplectic::adam::INVALID;
     }
     return adam_step_list(optimizer, &gradient, hyperparameters, grad_scale, found_inf, stream);
 }
@@ -733,7 +733,7 @@ void adam_free(adam_optimizer* optimizer) {
 }
 
 const char* adam_message(int code) {
-    using namespace adam;
+    using namespace symplectic::adam;
     return code == INVALID     ? "an argument is not what it must be"
            : code == REFUSED   ? "the step lies outside the domain of the rule"
            : code == NO_MEMORY ? "the host has no memory"
@@ -755,7 +755,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "57eddecb4ce7e60b406bdd99d7b2f71a8ffa7c4d39fdc2b9272370d8d786e615",
-    "body_sha256": "06639ffefff3fb64bd38612bf55c58344d93a624742ad0b16ec1c5427b5dd45b",
+    "body_sha256": "04d40107d03636e6f73f1a289b962e4bbc22c76b34aeb98e9b466e44e26a91f4",
     "command": "symplectic-codegen generate --catalog adam --target cuda",
     "spec": {
         "format": 1,

@@ -45,7 +45,7 @@
 #endif
 #endif
 
-namespace adam {
+namespace symplectic::adam {
 
 #ifndef __CUDACC_RTC__
 using std::expm1;
@@ -115,7 +115,7 @@ SYMPLECTIC_INLINE void update(Real& w, Real G, Real& X, Real& M, const Coefficie
     w = w_new;
 }
 
-}  // namespace adam
+}  // namespace symplectic::adam
 
 #ifndef __CUDACC_RTC__
 // The C interface of adam.cu.
@@ -147,7 +147,7 @@ int adam_init(
 int adam_step(
     adam_optimizer* optimizer,
     const void* gradient,
-    const adam::Hyperparameters* hyperparameters,
+    const symplectic::adam::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream);
@@ -155,7 +155,7 @@ int adam_step(
 int adam_step_list(
     adam_optimizer* optimizer,
     const void* const* gradients,
-    const adam::Hyperparameters* hyperparameters,
+    const symplectic::adam::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream);
@@ -185,7 +185,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "57eddecb4ce7e60b406bdd99d7b2f71a8ffa7c4d39fdc2b9272370d8d786e615",
-    "body_sha256": "55f485a77bfa329dcab5bb49d9da954019602f7f66327c469d79c7e7efacaef3",
+    "body_sha256": "4fbae4260d98eb4ba1d66b86940f982de479effb84bf9e4e32c00edbb6ae5c9f",
     "command": "symplectic-codegen generate --catalog adam --target cuda",
     "spec": {
         "format": 1,

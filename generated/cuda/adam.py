@@ -69,7 +69,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "57eddecb4ce7e60b406bdd99d7b2f71a8ffa7c4d39fdc2b9272370d8d786e615",
-    "body_sha256": "7b28f73afe5aa053dd383bf11a7287b1ba7c7b43291167b6d8ad238efa505b7d",
+    "body_sha256": "cf6c5dfad9e52a221488b33c79b5c8474b9c086f1d9d5bb2b14d0ca66de30286",
     "command": "symplectic-codegen generate --catalog adam --target cuda",
     "spec": {
         "format": 1,
@@ -142,12 +142,13 @@ _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "eps": ("[0, inf)", lambda x: x >= 0.0),
 }
 
+_SPACE = "symplectic::adam"  # of the kernels
 # What elements are in C++, and how many bytes they have.
 _TYPES = {
     "float32": ("float", 4),
     "float64": ("double", 8),
-    "bfloat16": ("adam::bfloat16", 2),
-    "float16": ("adam::float16", 2),
+    "bfloat16": ("symplectic::adam::bfloat16", 2),
+    "float16": ("symplectic::adam::float16", 2),
 }
 _HALF = ("bfloat16", "float16")  # computed with as float32
 _KERNELS = ("step_kernel",)
@@ -544,9 +545,9 @@ class Kernels:
 
     def _names(self, dtype: str, has_master: bool, source: str) -> list[str]:
         """The kernels of a step with arrays of one type, and the one that writes words, in C++."""
-        kind = f"<{_TYPES[dtype][0]}, {str(has_master).lower()}, adam::{source}>"
-        names = [f"adam::{name}{kind}" for name in _KERNELS]
-        return [*names, "adam::gradients_kernel"]
+        kind = f"<{_TYPES[dtype][0]}, {str(has_master).lower()}, {_SPACE}::{source}>"
+        names = [f"{_SPACE}::{name}{kind}" for name in _KERNELS]
+        return [*names, f"{_SPACE}::gradients_kernel"]
 
     def _show(self, gradients: list[int], stream: int) -> None:
         """Tell the device where the gradients are, unless it knows."""

@@ -17,7 +17,7 @@
 #include <cuda_runtime.h>
 #endif
 
-namespace adamw {
+namespace symplectic::adamw {
 
 using Index = unsigned long long;
 
@@ -431,22 +431,22 @@ __global__ void gradients_kernel(const __grid_constant__ Gradients gradients) {
     }
 }
 
-}  // namespace adamw
+}  // namespace symplectic::adamw
 
 #if !defined(__CUDACC_RTC__) && !defined(SYMPLECTIC_KERNELS_ONLY)
 struct adamw_optimizer {
     long long count, chunks, chunk;
     int type, masters, on_device, blocks;
     char* memory;  // of the device; what follows lies in it
-    adamw::Control* control;
-    adamw::Array* arrays;
+    symplectic::adamw::Control* control;
+    symplectic::adamw::Array* arrays;
     long long* first_chunk;
     const void** table;
     const void** known;  // what the table holds, on the host
     adamw_saved now;  // where the host counts
 };
 
-namespace adamw {
+namespace symplectic::adamw {
 
 using Optimizer = adamw_optimizer;
 
@@ -546,7 +546,7 @@ inline Index place(Index& total, Index bytes) {
     return begin;
 }
 
-}  // namespace adamw
+}  // namespace symplectic::adamw
 
 int adamw_init(
     adamw_optimizer** made,
@@ -555,7 +555,7 @@ int adamw_init(
     int type,
     int on_device,
     void* stream) {
-    using namespace adamw;
+    using namespace symplectic::adamw;
     if (made == nullptr || arrays == nullptr || count < 1 || type < 0 || type > 3) {
         return INVALID;
     }
@@ -655,11 +655,11 @@ int adamw_init(
 int adamw_step_list(
     adamw_optimizer* optimizer,
     const void* const* gradients,
-    const adamw::Hyperparameters* hyperparameters,
+    const symplectic::adamw::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream) {
-    using namespace adamw;
+    using namespace symplectic::adamw;
     if (optimizer == nullptr || gradients == nullptr || hyperparameters == nullptr) {
         return INVALID;
     }
@@ -695,12 +695,12 @@ int adamw_step_list(
 int adamw_step(
     adamw_optimizer* optimizer,
     const void* gradient,
-    const adamw::Hyperparameters* hyperparameters,
+    const symplectic::adamw::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream) {
     if (optimizer == nullptr || optimizer->count != 1) {
-        return adamw::INVALID;
+        return symplectic::adamw::INVALID;
     }
     return adamw_step_list(optimizer, &gradient, hyperparameters, grad_scale, found_inf, stream);
 }
@@ -733,7 +733,7 @@ void adamw_free(adamw_optimizer* optimizer) {
 }
 
 const char* adamw_message(int code) {
-    using namespace adamw;
+    using namespace symplectic::adamw;
     return code == INVALID     ? "an argument is not what it must be"
            : code == REFUSED   ? "the step lies outside the domain of the rule"
            : code == NO_MEMORY ? "the host has no memory"
@@ -755,7 +755,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "255dc78dedf48d179a1e13ff506f230d800ba99cfeaa6e9636ade1d1ce689f8f",
-    "body_sha256": "10fcfa05fa5360722a12ee9b657422ff457143c7f1d4a65ba5a70fa7b2947b71",
+    "body_sha256": "fbea73509d9493aaddb78555c16564620173fc38912e42540d489a283fa36efe",
     "command": "symplectic-codegen generate --catalog adamw --target cuda",
     "spec": {
         "format": 1,

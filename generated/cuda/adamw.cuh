@@ -48,7 +48,7 @@
 #endif
 #endif
 
-namespace adamw {
+namespace symplectic::adamw {
 
 #ifndef __CUDACC_RTC__
 using std::expm1;
@@ -124,7 +124,7 @@ SYMPLECTIC_INLINE void update(Real& w, Real G, Real& X, Real& M, const Coefficie
     w = w_new2;
 }
 
-}  // namespace adamw
+}  // namespace symplectic::adamw
 
 #ifndef __CUDACC_RTC__
 // The C interface of adamw.cu.
@@ -156,7 +156,7 @@ int adamw_init(
 int adamw_step(
     adamw_optimizer* optimizer,
     const void* gradient,
-    const adamw::Hyperparameters* hyperparameters,
+    const symplectic::adamw::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream);
@@ -164,7 +164,7 @@ int adamw_step(
 int adamw_step_list(
     adamw_optimizer* optimizer,
     const void* const* gradients,
-    const adamw::Hyperparameters* hyperparameters,
+    const symplectic::adamw::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream);
@@ -194,7 +194,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "255dc78dedf48d179a1e13ff506f230d800ba99cfeaa6e9636ade1d1ce689f8f",
-    "body_sha256": "6c1504568c657cd93a204be7afb09d410ba4062ced91ab5ceedf7dd6229e5f50",
+    "body_sha256": "3d6eb9dad193f03eb1db305a9e5483cd467bea01250c9533040fe3ee424c7b60",
     "command": "symplectic-codegen generate --catalog adamw --target cuda",
     "spec": {
         "format": 1,

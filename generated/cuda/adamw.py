@@ -72,7 +72,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "255dc78dedf48d179a1e13ff506f230d800ba99cfeaa6e9636ade1d1ce689f8f",
-    "body_sha256": "0dc95e7cfbe82e358ed08f992ea37022ab0b3abf3ffe78b1a39fbcf8af0cfa00",
+    "body_sha256": "48f2c168c3b32aecc846ac321a35361827ef3663e49b2f884264b4ec6b7bbf49",
     "command": "symplectic-codegen generate --catalog adamw --target cuda",
     "spec": {
         "format": 1,
@@ -155,12 +155,13 @@ _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "eps": ("[0, inf)", lambda x: x >= 0.0),
 }
 
+_SPACE = "symplectic::adamw"  # of the kernels
 # What elements are in C++, and how many bytes they have.
 _TYPES = {
     "float32": ("float", 4),
     "float64": ("double", 8),
-    "bfloat16": ("adamw::bfloat16", 2),
-    "float16": ("adamw::float16", 2),
+    "bfloat16": ("symplectic::adamw::bfloat16", 2),
+    "float16": ("symplectic::adamw::float16", 2),
 }
 _HALF = ("bfloat16", "float16")  # computed with as float32
 _KERNELS = ("step_kernel",)
@@ -557,9 +558,9 @@ class Kernels:
 
     def _names(self, dtype: str, has_master: bool, source: str) -> list[str]:
         """The kernels of a step with arrays of one type, and the one that writes words, in C++."""
-        kind = f"<{_TYPES[dtype][0]}, {str(has_master).lower()}, adamw::{source}>"
-        names = [f"adamw::{name}{kind}" for name in _KERNELS]
-        return [*names, "adamw::gradients_kernel"]
+        kind = f"<{_TYPES[dtype][0]}, {str(has_master).lower()}, {_SPACE}::{source}>"
+        names = [f"{_SPACE}::{name}{kind}" for name in _KERNELS]
+        return [*names, f"{_SPACE}::gradients_kernel"]
 
     def _show(self, gradients: list[int], stream: int) -> None:
         """Tell the device where the gradients are, unless it knows."""

@@ -18,7 +18,7 @@
 #include <cuda_runtime.h>
 #endif
 
-namespace debiased_momentum {
+namespace symplectic::debiased_momentum {
 
 using Index = unsigned long long;
 
@@ -426,22 +426,22 @@ __global__ void gradients_kernel(const __grid_constant__ Gradients gradients) {
     }
 }
 
-}  // namespace debiased_momentum
+}  // namespace symplectic::debiased_momentum
 
 #if !defined(__CUDACC_RTC__) && !defined(SYMPLECTIC_KERNELS_ONLY)
 struct debiased_momentum_optimizer {
     long long count, chunks, chunk;
     int type, masters, on_device, blocks;
     char* memory;  // of the device; what follows lies in it
-    debiased_momentum::Control* control;
-    debiased_momentum::Array* arrays;
+    symplectic::debiased_momentum::Control* control;
+    symplectic::debiased_momentum::Array* arrays;
     long long* first_chunk;
     const void** table;
     const void** known;  // what the table holds, on the host
     debiased_momentum_saved now;  // where the host counts
 };
 
-namespace debiased_momentum {
+namespace symplectic::debiased_momentum {
 
 using Optimizer = debiased_momentum_optimizer;
 
@@ -541,7 +541,7 @@ inline Index place(Index& total, Index bytes) {
     return begin;
 }
 
-}  // namespace debiased_momentum
+}  // namespace symplectic::debiased_momentum
 
 int debiased_momentum_init(
     debiased_momentum_optimizer** made,
@@ -550,7 +550,7 @@ int debiased_momentum_init(
     int type,
     int on_device,
     void* stream) {
-    using namespace debiased_momentum;
+    using namespace symplectic::debiased_momentum;
     if (made == nullptr || arrays == nullptr || count < 1 || type < 0 || type > 3) {
         return INVALID;
     }
@@ -648,11 +648,11 @@ int debiased_momentum_init(
 int debiased_momentum_step_list(
     debiased_momentum_optimizer* optimizer,
     const void* const* gradients,
-    const debiased_momentum::Hyperparameters* hyperparameters,
+    const symplectic::debiased_momentum::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream) {
-    using namespace debiased_momentum;
+    using namespace symplectic::debiased_momentum;
     if (optimizer == nullptr || gradients == nullptr || hyperparameters == nullptr) {
         return INVALID;
     }
@@ -688,12 +688,12 @@ int debiased_momentum_step_list(
 int debiased_momentum_step(
     debiased_momentum_optimizer* optimizer,
     const void* gradient,
-    const debiased_momentum::Hyperparameters* hyperparameters,
+    const symplectic::debiased_momentum::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream) {
     if (optimizer == nullptr || optimizer->count != 1) {
-        return debiased_momentum::INVALID;
+        return symplectic::debiased_momentum::INVALID;
     }
     return debiased_momentum_step_list(
         optimizer,
@@ -738,7 +738,7 @@ void debiased_momentum_free(debiased_momentum_optimizer* optimizer) {
 }
 
 const char* debiased_momentum_message(int code) {
-    using namespace debiased_momentum;
+    using namespace symplectic::debiased_momentum;
     return code == INVALID     ? "an argument is not what it must be"
            : code == REFUSED   ? "the step lies outside the domain of the rule"
            : code == NO_MEMORY ? "the host has no memory"
@@ -757,7 +757,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "ceefd61c5c4642d7f5d06dd33ead00d59958a961e998b32e5ae1c03fa45fad06",
-    "body_sha256": "f86de099227764e9c77fdf6af968e2fe4be751e533726e355d4b49c6405b842c",
+    "body_sha256": "791dcc0aae6b2f5e27d96c33f82809308e0ea64f329e75bdcee2e5eb5f537dc3",
     "command": "symplectic-codegen generate --catalog debiased_momentum --target cuda",
     "spec": {
         "format": 1,

@@ -39,7 +39,7 @@
 #endif
 #endif
 
-namespace debiased_momentum {
+namespace symplectic::debiased_momentum {
 
 #ifndef __CUDACC_RTC__
 using std::expm1;
@@ -91,7 +91,7 @@ SYMPLECTIC_INLINE void update(Real& w, Real G, Real& X, const Coefficients<Real>
     w = w_new;
 }
 
-}  // namespace debiased_momentum
+}  // namespace symplectic::debiased_momentum
 
 #ifndef __CUDACC_RTC__
 // The C interface of debiased_momentum.cu.
@@ -122,7 +122,7 @@ int debiased_momentum_init(
 int debiased_momentum_step(
     debiased_momentum_optimizer* optimizer,
     const void* gradient,
-    const debiased_momentum::Hyperparameters* hyperparameters,
+    const symplectic::debiased_momentum::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream);
@@ -130,7 +130,7 @@ int debiased_momentum_step(
 int debiased_momentum_step_list(
     debiased_momentum_optimizer* optimizer,
     const void* const* gradients,
-    const debiased_momentum::Hyperparameters* hyperparameters,
+    const symplectic::debiased_momentum::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream);
@@ -163,7 +163,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "ceefd61c5c4642d7f5d06dd33ead00d59958a961e998b32e5ae1c03fa45fad06",
-    "body_sha256": "0bfc45ebef44aafde627306d8967efc2333705eb681ea83900ad923cc18d96c3",
+    "body_sha256": "6f8c9e2bcf82b6305f3fc48e518a61379e60ad58ad596bb2cab7e73f158ca80a",
     "command": "symplectic-codegen generate --catalog debiased_momentum --target cuda",
     "spec": {
         "format": 1,

@@ -59,7 +59,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "ceefd61c5c4642d7f5d06dd33ead00d59958a961e998b32e5ae1c03fa45fad06",
-    "body_sha256": "bfa54b9eb5f12512d2d7ab4bd512f74f3d2aa25c47fc994e2cb9e2e154172e11",
+    "body_sha256": "b137f66895a7b005c28023a1db56ece1c639e0a9ddad56ae9ee71189ed678ea8",
     "command": "symplectic-codegen generate --catalog debiased_momentum --target cuda",
     "spec": {
         "format": 1,
@@ -116,12 +116,13 @@ _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "zeta": ("[0, inf)", lambda x: x >= 0.0),
 }
 
+_SPACE = "symplectic::debiased_momentum"  # of the kernels
 # What elements are in C++, and how many bytes they have.
 _TYPES = {
     "float32": ("float", 4),
     "float64": ("double", 8),
-    "bfloat16": ("debiased_momentum::bfloat16", 2),
-    "float16": ("debiased_momentum::float16", 2),
+    "bfloat16": ("symplectic::debiased_momentum::bfloat16", 2),
+    "float16": ("symplectic::debiased_momentum::float16", 2),
 }
 _HALF = ("bfloat16", "float16")  # computed with as float32
 _KERNELS = ("step_kernel",)
@@ -506,9 +507,9 @@ class Kernels:
 
     def _names(self, dtype: str, has_master: bool, source: str) -> list[str]:
         """The kernels of a step with arrays of one type, and the one that writes words, in C++."""
-        kind = f"<{_TYPES[dtype][0]}, {str(has_master).lower()}, debiased_momentum::{source}>"
-        names = [f"debiased_momentum::{name}{kind}" for name in _KERNELS]
-        return [*names, "debiased_momentum::gradients_kernel"]
+        kind = f"<{_TYPES[dtype][0]}, {str(has_master).lower()}, {_SPACE}::{source}>"
+        names = [f"{_SPACE}::{name}{kind}" for name in _KERNELS]
+        return [*names, f"{_SPACE}::gradients_kernel"]
 
     def _show(self, gradients: list[int], stream: int) -> None:
         """Tell the device where the gradients are, unless it knows."""

@@ -18,7 +18,7 @@
 #include <cuda_runtime.h>
 #endif
 
-namespace fading_weight_decay {
+namespace symplectic::fading_weight_decay {
 
 using Index = unsigned long long;
 
@@ -426,22 +426,22 @@ __global__ void gradients_kernel(const __grid_constant__ Gradients gradients) {
     }
 }
 
-}  // namespace fading_weight_decay
+}  // namespace symplectic::fading_weight_decay
 
 #if !defined(__CUDACC_RTC__) && !defined(SYMPLECTIC_KERNELS_ONLY)
 struct fading_weight_decay_optimizer {
     long long count, chunks, chunk;
     int type, masters, on_device, blocks;
     char* memory;  // of the device; what follows lies in it
-    fading_weight_decay::Control* control;
-    fading_weight_decay::Array* arrays;
+    symplectic::fading_weight_decay::Control* control;
+    symplectic::fading_weight_decay::Array* arrays;
     long long* first_chunk;
     const void** table;
     const void** known;  // what the table holds, on the host
     fading_weight_decay_saved now;  // where the host counts
 };
 
-namespace fading_weight_decay {
+namespace symplectic::fading_weight_decay {
 
 using Optimizer = fading_weight_decay_optimizer;
 
@@ -541,7 +541,7 @@ inline Index place(Index& total, Index bytes) {
     return begin;
 }
 
-}  // namespace fading_weight_decay
+}  // namespace symplectic::fading_weight_decay
 
 int fading_weight_decay_init(
     fading_weight_decay_optimizer** made,
@@ -550,7 +550,7 @@ int fading_weight_decay_init(
     int type,
     int on_device,
     void* stream) {
-    using namespace fading_weight_decay;
+    using namespace symplectic::fading_weight_decay;
     if (made == nullptr || arrays == nullptr || count < 1 || type < 0 || type > 3) {
         return INVALID;
     }
@@ -648,11 +648,11 @@ int fading_weight_decay_init(
 int fading_weight_decay_step_list(
     fading_weight_decay_optimizer* optimizer,
     const void* const* gradients,
-    const fading_weight_decay::Hyperparameters* hyperparameters,
+    const symplectic::fading_weight_decay::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream) {
-    using namespace fading_weight_decay;
+    using namespace symplectic::fading_weight_decay;
     if (optimizer == nullptr || gradients == nullptr || hyperparameters == nullptr) {
         return INVALID;
     }
@@ -688,12 +688,12 @@ int fading_weight_decay_step_list(
 int fading_weight_decay_step(
     fading_weight_decay_optimizer* optimizer,
     const void* gradient,
-    const fading_weight_decay::Hyperparameters* hyperparameters,
+    const symplectic::fading_weight_decay::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream) {
     if (optimizer == nullptr || optimizer->count != 1) {
-        return fading_weight_decay::INVALID;
+        return symplectic::fading_weight_decay::INVALID;
     }
     return fading_weight_decay_step_list(
         optimizer,
@@ -738,7 +738,7 @@ void fading_weight_decay_free(fading_weight_decay_optimizer* optimizer) {
 }
 
 const char* fading_weight_decay_message(int code) {
-    using namespace fading_weight_decay;
+    using namespace symplectic::fading_weight_decay;
     return code == INVALID     ? "an argument is not what it must be"
            : code == REFUSED   ? "the step lies outside the domain of the rule"
            : code == NO_MEMORY ? "the host has no memory"
@@ -757,7 +757,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "4b8679d9085e2708c10438ef1bd334a91a077ef46bdbda7dc7daa214580b4e09",
-    "body_sha256": "c09c7eb75c380a1d66dce261b8e741858783a67ee791b2b6c777e70d9a4bfac7",
+    "body_sha256": "b25863ecc5cfb0bacd897e0fbed5bfbf85420984810acda311468d40a105e084",
     "command": "symplectic-codegen generate --catalog fading_weight_decay --target cuda",
     "spec": {
         "format": 1,

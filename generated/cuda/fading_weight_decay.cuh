@@ -42,7 +42,7 @@
 #endif
 #endif
 
-namespace fading_weight_decay {
+namespace symplectic::fading_weight_decay {
 
 #ifndef __CUDACC_RTC__
 using std::pow;
@@ -93,7 +93,7 @@ SYMPLECTIC_INLINE void update(Real& w, Real G, Real& X, const Coefficients<Real>
     w = w_new;
 }
 
-}  // namespace fading_weight_decay
+}  // namespace symplectic::fading_weight_decay
 
 #ifndef __CUDACC_RTC__
 // The C interface of fading_weight_decay.cu.
@@ -124,7 +124,7 @@ int fading_weight_decay_init(
 int fading_weight_decay_step(
     fading_weight_decay_optimizer* optimizer,
     const void* gradient,
-    const fading_weight_decay::Hyperparameters* hyperparameters,
+    const symplectic::fading_weight_decay::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream);
@@ -132,7 +132,7 @@ int fading_weight_decay_step(
 int fading_weight_decay_step_list(
     fading_weight_decay_optimizer* optimizer,
     const void* const* gradients,
-    const fading_weight_decay::Hyperparameters* hyperparameters,
+    const symplectic::fading_weight_decay::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream);
@@ -165,7 +165,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "4b8679d9085e2708c10438ef1bd334a91a077ef46bdbda7dc7daa214580b4e09",
-    "body_sha256": "3b68a4703c6fa5ca96899fa47525bb8ce1b25f86bee33f426b4dc66f6818de7c",
+    "body_sha256": "be769a542170993834ea0800e2f9edd954658a83ee443b1e59ac33b3269696bd",
     "command": "symplectic-codegen generate --catalog fading_weight_decay --target cuda",
     "spec": {
         "format": 1,

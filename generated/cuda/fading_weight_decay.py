@@ -62,7 +62,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "4b8679d9085e2708c10438ef1bd334a91a077ef46bdbda7dc7daa214580b4e09",
-    "body_sha256": "4e7bbcb6763a6a08e61ed3e1be25c386d5b8215589621be34e6f34554b094560",
+    "body_sha256": "15b5be31541e48bcbd0b85dfcb60005a16dcd9b57d66b9a4897dca052361ea04",
     "command": "symplectic-codegen generate --catalog fading_weight_decay --target cuda",
     "spec": {
         "format": 1,
@@ -108,12 +108,13 @@ _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "beta0": ("(0, inf)", lambda x: x > 0.0),
 }
 
+_SPACE = "symplectic::fading_weight_decay"  # of the kernels
 # What elements are in C++, and how many bytes they have.
 _TYPES = {
     "float32": ("float", 4),
     "float64": ("double", 8),
-    "bfloat16": ("fading_weight_decay::bfloat16", 2),
-    "float16": ("fading_weight_decay::float16", 2),
+    "bfloat16": ("symplectic::fading_weight_decay::bfloat16", 2),
+    "float16": ("symplectic::fading_weight_decay::float16", 2),
 }
 _HALF = ("bfloat16", "float16")  # computed with as float32
 _KERNELS = ("step_kernel",)
@@ -491,9 +492,9 @@ class Kernels:
 
     def _names(self, dtype: str, has_master: bool, source: str) -> list[str]:
         """The kernels of a step with arrays of one type, and the one that writes words, in C++."""
-        kind = f"<{_TYPES[dtype][0]}, {str(has_master).lower()}, fading_weight_decay::{source}>"
-        names = [f"fading_weight_decay::{name}{kind}" for name in _KERNELS]
-        return [*names, "fading_weight_decay::gradients_kernel"]
+        kind = f"<{_TYPES[dtype][0]}, {str(has_master).lower()}, {_SPACE}::{source}>"
+        names = [f"{_SPACE}::{name}{kind}" for name in _KERNELS]
+        return [*names, f"{_SPACE}::gradients_kernel"]
 
     def _show(self, gradients: list[int], stream: int) -> None:
         """Tell the device where the gradients are, unless it knows."""

@@ -18,7 +18,7 @@
 #include <cuda_runtime.h>
 #endif
 
-namespace gradient_descent {
+namespace symplectic::gradient_descent {
 
 using Index = unsigned long long;
 
@@ -419,22 +419,22 @@ __global__ void gradients_kernel(const __grid_constant__ Gradients gradients) {
     }
 }
 
-}  // namespace gradient_descent
+}  // namespace symplectic::gradient_descent
 
 #if !defined(__CUDACC_RTC__) && !defined(SYMPLECTIC_KERNELS_ONLY)
 struct gradient_descent_optimizer {
     long long count, chunks, chunk;
     int type, masters, on_device, blocks;
     char* memory;  // of the device; what follows lies in it
-    gradient_descent::Control* control;
-    gradient_descent::Array* arrays;
+    symplectic::gradient_descent::Control* control;
+    symplectic::gradient_descent::Array* arrays;
     long long* first_chunk;
     const void** table;
     const void** known;  // what the table holds, on the host
     gradient_descent_saved now;  // where the host counts
 };
 
-namespace gradient_descent {
+namespace symplectic::gradient_descent {
 
 using Optimizer = gradient_descent_optimizer;
 
@@ -534,7 +534,7 @@ inline Index place(Index& total, Index bytes) {
     return begin;
 }
 
-}  // namespace gradient_descent
+}  // namespace symplectic::gradient_descent
 
 int gradient_descent_init(
     gradient_descent_optimizer** made,
@@ -543,7 +543,7 @@ int gradient_descent_init(
     int type,
     int on_device,
     void* stream) {
-    using namespace gradient_descent;
+    using namespace symplectic::gradient_descent;
     if (made == nullptr || arrays == nullptr || count < 1 || type < 0 || type > 3) {
         return INVALID;
     }
@@ -635,11 +635,11 @@ int gradient_descent_init(
 int gradient_descent_step_list(
     gradient_descent_optimizer* optimizer,
     const void* const* gradients,
-    const gradient_descent::Hyperparameters* hyperparameters,
+    const symplectic::gradient_descent::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream) {
-    using namespace gradient_descent;
+    using namespace symplectic::gradient_descent;
     if (optimizer == nullptr || gradients == nullptr || hyperparameters == nullptr) {
         return INVALID;
     }
@@ -672,12 +672,12 @@ int gradient_descent_step_list(
 int gradient_descent_step(
     gradient_descent_optimizer* optimizer,
     const void* gradient,
-    const gradient_descent::Hyperparameters* hyperparameters,
+    const symplectic::gradient_descent::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream) {
     if (optimizer == nullptr || optimizer->count != 1) {
-        return gradient_descent::INVALID;
+        return symplectic::gradient_descent::INVALID;
     }
     return gradient_descent_step_list(
         optimizer,
@@ -722,7 +722,7 @@ void gradient_descent_free(gradient_descent_optimizer* optimizer) {
 }
 
 const char* gradient_descent_message(int code) {
-    using namespace gradient_descent;
+    using namespace symplectic::gradient_descent;
     return code == INVALID     ? "an argument is not what it must be"
            : code == REFUSED   ? "the step lies outside the domain of the rule"
            : code == NO_MEMORY ? "the host has no memory"
@@ -741,7 +741,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "b4e4c53112b3f0248f640a8bf234597ae3ea6b550d122ff807076e5cf45e8ff8",
-    "body_sha256": "263107daf66fd74781bf0277e5d97f23841e9af4dad2f2bba2b320d6cc11db63",
+    "body_sha256": "fa1b1c7d0379116819477326fc78021745580d9b8555b40ed6940e2946c42c79",
     "command": "symplectic-codegen generate --catalog gradient_descent --target cuda",
     "spec": {
         "format": 1,

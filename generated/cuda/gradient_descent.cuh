@@ -38,7 +38,7 @@
 #endif
 #endif
 
-namespace gradient_descent {
+namespace symplectic::gradient_descent {
 
 struct Hyperparameters {
     double lr;  // learning rate; in [0, inf)
@@ -68,7 +68,7 @@ SYMPLECTIC_INLINE void update(Real& w, Real G, const Coefficients<Real>& step) {
     w = w_new;
 }
 
-}  // namespace gradient_descent
+}  // namespace symplectic::gradient_descent
 
 #ifndef __CUDACC_RTC__
 // The C interface of gradient_descent.cu.
@@ -98,7 +98,7 @@ int gradient_descent_init(
 int gradient_descent_step(
     gradient_descent_optimizer* optimizer,
     const void* gradient,
-    const gradient_descent::Hyperparameters* hyperparameters,
+    const symplectic::gradient_descent::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream);
@@ -106,7 +106,7 @@ int gradient_descent_step(
 int gradient_descent_step_list(
     gradient_descent_optimizer* optimizer,
     const void* const* gradients,
-    const gradient_descent::Hyperparameters* hyperparameters,
+    const symplectic::gradient_descent::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream);
@@ -139,7 +139,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "b4e4c53112b3f0248f640a8bf234597ae3ea6b550d122ff807076e5cf45e8ff8",
-    "body_sha256": "fded75c6597ac3cc5f603f3c3eb72970e7929865db9b1d7e5eabbddb72cf2adf",
+    "body_sha256": "16d2e3a4cfe66a08105704e802ffe8eff0898bfc342bbdf8b55b9586c0d12f23",
     "command": "symplectic-codegen generate --catalog gradient_descent --target cuda",
     "spec": {
         "format": 1,

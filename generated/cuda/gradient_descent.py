@@ -55,7 +55,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "b4e4c53112b3f0248f640a8bf234597ae3ea6b550d122ff807076e5cf45e8ff8",
-    "body_sha256": "f300c4163b9c01d1b33f1104c95219c085dfb65aa0b872ce6f4a3e37ac7ef7ea",
+    "body_sha256": "2f335afec41c70a753c991d7b12b98f9e76028c7c1d112765fda4133c5345382",
     "command": "symplectic-codegen generate --catalog gradient_descent --target cuda",
     "spec": {
         "format": 1,
@@ -97,12 +97,13 @@ _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "lr": ("[0, inf)", lambda x: x >= 0.0),
 }
 
+_SPACE = "symplectic::gradient_descent"  # of the kernels
 # What elements are in C++, and how many bytes they have.
 _TYPES = {
     "float32": ("float", 4),
     "float64": ("double", 8),
-    "bfloat16": ("gradient_descent::bfloat16", 2),
-    "float16": ("gradient_descent::float16", 2),
+    "bfloat16": ("symplectic::gradient_descent::bfloat16", 2),
+    "float16": ("symplectic::gradient_descent::float16", 2),
 }
 _HALF = ("bfloat16", "float16")  # computed with as float32
 _KERNELS = ("step_kernel",)
@@ -480,9 +481,9 @@ class Kernels:
 
     def _names(self, dtype: str, has_master: bool, source: str) -> list[str]:
         """The kernels of a step with arrays of one type, and the one that writes words, in C++."""
-        kind = f"<{_TYPES[dtype][0]}, {str(has_master).lower()}, gradient_descent::{source}>"
-        names = [f"gradient_descent::{name}{kind}" for name in _KERNELS]
-        return [*names, "gradient_descent::gradients_kernel"]
+        kind = f"<{_TYPES[dtype][0]}, {str(has_master).lower()}, {_SPACE}::{source}>"
+        names = [f"{_SPACE}::{name}{kind}" for name in _KERNELS]
+        return [*names, f"{_SPACE}::gradients_kernel"]
 
     def _show(self, gradients: list[int], stream: int) -> None:
         """Tell the device where the gradients are, unless it knows."""

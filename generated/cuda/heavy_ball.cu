@@ -17,7 +17,7 @@
 #include <cuda_runtime.h>
 #endif
 
-namespace heavy_ball {
+namespace symplectic::heavy_ball {
 
 using Index = unsigned long long;
 
@@ -425,22 +425,22 @@ __global__ void gradients_kernel(const __grid_constant__ Gradients gradients) {
     }
 }
 
-}  // namespace heavy_ball
+}  // namespace symplectic::heavy_ball
 
 #if !defined(__CUDACC_RTC__) && !defined(SYMPLECTIC_KERNELS_ONLY)
 struct heavy_ball_optimizer {
     long long count, chunks, chunk;
     int type, masters, on_device, blocks;
     char* memory;  // of the device; what follows lies in it
-    heavy_ball::Control* control;
-    heavy_ball::Array* arrays;
+    symplectic::heavy_ball::Control* control;
+    symplectic::heavy_ball::Array* arrays;
     long long* first_chunk;
     const void** table;
     const void** known;  // what the table holds, on the host
     heavy_ball_saved now;  // where the host counts
 };
 
-namespace heavy_ball {
+namespace symplectic::heavy_ball {
 
 using Optimizer = heavy_ball_optimizer;
 
@@ -540,7 +540,7 @@ inline Index place(Index& total, Index bytes) {
     return begin;
 }
 
-}  // namespace heavy_ball
+}  // namespace symplectic::heavy_ball
 
 int heavy_ball_init(
     heavy_ball_optimizer** made,
@@ -549,7 +549,7 @@ int heavy_ball_init(
     int type,
     int on_device,
     void* stream) {
-    using namespace heavy_ball;
+    using namespace symplectic::heavy_ball;
     if (made == nullptr || arrays == nullptr || count < 1 || type < 0 || type > 3) {
         return INVALID;
     }
@@ -647,11 +647,11 @@ int heavy_ball_init(
 int heavy_ball_step_list(
     heavy_ball_optimizer* optimizer,
     const void* const* gradients,
-    const heavy_ball::Hyperparameters* hyperparameters,
+    const symplectic::heavy_ball::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream) {
-    using namespace heavy_ball;
+    using namespace symplectic::heavy_ball;
     if (optimizer == nullptr || gradients == nullptr || hyperparameters == nullptr) {
         return INVALID;
     }
@@ -684,12 +684,12 @@ int heavy_ball_step_list(
 int heavy_ball_step(
     heavy_ball_optimizer* optimizer,
     const void* gradient,
-    const heavy_ball::Hyperparameters* hyperparameters,
+    const symplectic::heavy_ball::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream) {
     if (optimizer == nullptr || optimizer->count != 1) {
-        return heavy_ball::INVALID;
+        return symplectic::heavy_ball::INVALID;
     }
     return heavy_ball_step_list(
         optimizer,
@@ -731,7 +731,7 @@ void heavy_ball_free(heavy_ball_optimizer* optimizer) {
 }
 
 const char* heavy_ball_message(int code) {
-    using namespace heavy_ball;
+    using namespace symplectic::heavy_ball;
     return code == INVALID     ? "an argument is not what it must be"
            : code == REFUSED   ? "the step lies outside the domain of the rule"
            : code == NO_MEMORY ? "the host has no memory"
@@ -750,7 +750,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "1acb8c1856f4eb0f897e3794982f2228f85644a000fc20ae2339ec364be28cba",
-    "body_sha256": "fe4193066fb3be2281f76e89f210db98338dc91b9f7ae13c8acbaddbade21ae6",
+    "body_sha256": "e6b06eefa489f872dfbc8f3c228f645e5e89c4ce14e37a3b3f5d39ddac8cc78c",
     "command": "symplectic-codegen generate --catalog heavy_ball --target cuda",
     "spec": {
         "format": 1,

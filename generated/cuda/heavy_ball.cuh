@@ -39,7 +39,7 @@
 #endif
 #endif
 
-namespace heavy_ball {
+namespace symplectic::heavy_ball {
 
 struct Hyperparameters {
     double lr;  // learning rate; in [0, inf)
@@ -76,7 +76,7 @@ SYMPLECTIC_INLINE void update(Real& w, Real G, Real& X, const Coefficients<Real>
     w = w_new;
 }
 
-}  // namespace heavy_ball
+}  // namespace symplectic::heavy_ball
 
 #ifndef __CUDACC_RTC__
 // The C interface of heavy_ball.cu.
@@ -107,7 +107,7 @@ int heavy_ball_init(
 int heavy_ball_step(
     heavy_ball_optimizer* optimizer,
     const void* gradient,
-    const heavy_ball::Hyperparameters* hyperparameters,
+    const symplectic::heavy_ball::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream);
@@ -115,7 +115,7 @@ int heavy_ball_step(
 int heavy_ball_step_list(
     heavy_ball_optimizer* optimizer,
     const void* const* gradients,
-    const heavy_ball::Hyperparameters* hyperparameters,
+    const symplectic::heavy_ball::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream);
@@ -145,7 +145,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "1acb8c1856f4eb0f897e3794982f2228f85644a000fc20ae2339ec364be28cba",
-    "body_sha256": "352155bb0356e4b17edfa3eb3e893b34e8d14c6501d2506260decaea7e7f2473",
+    "body_sha256": "abb1f4cfe2819d7fa24157f17f7cfb6cbcbc4f7324f97c5f08bef5a08ca5ce11",
     "command": "symplectic-codegen generate --catalog heavy_ball --target cuda",
     "spec": {
         "format": 1,

@@ -59,7 +59,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "1acb8c1856f4eb0f897e3794982f2228f85644a000fc20ae2339ec364be28cba",
-    "body_sha256": "1bdb4bdba9adb63612ec331cb2930c400799bdcfc616dae5b57b7642b1538bcf",
+    "body_sha256": "333cd7028620f02a909093a83507bcb73491bfc196b1b1de75fd12f1ffaca727",
     "command": "symplectic-codegen generate --catalog heavy_ball --target cuda",
     "spec": {
         "format": 1,
@@ -103,12 +103,13 @@ _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "dampening": ("[0, 1]", lambda x: 0.0 <= x <= 1.0),
 }
 
+_SPACE = "symplectic::heavy_ball"  # of the kernels
 # What elements are in C++, and how many bytes they have.
 _TYPES = {
     "float32": ("float", 4),
     "float64": ("double", 8),
-    "bfloat16": ("heavy_ball::bfloat16", 2),
-    "float16": ("heavy_ball::float16", 2),
+    "bfloat16": ("symplectic::heavy_ball::bfloat16", 2),
+    "float16": ("symplectic::heavy_ball::float16", 2),
 }
 _HALF = ("bfloat16", "float16")  # computed with as float32
 _KERNELS = ("step_kernel",)
@@ -486,9 +487,9 @@ class Kernels:
 
     def _names(self, dtype: str, has_master: bool, source: str) -> list[str]:
         """The kernels of a step with arrays of one type, and the one that writes words, in C++."""
-        kind = f"<{_TYPES[dtype][0]}, {str(has_master).lower()}, heavy_ball::{source}>"
-        names = [f"heavy_ball::{name}{kind}" for name in _KERNELS]
-        return [*names, "heavy_ball::gradients_kernel"]
+        kind = f"<{_TYPES[dtype][0]}, {str(has_master).lower()}, {_SPACE}::{source}>"
+        names = [f"{_SPACE}::{name}{kind}" for name in _KERNELS]
+        return [*names, f"{_SPACE}::gradients_kernel"]
 
     def _show(self, gradients: list[int], stream: int) -> None:
         """Tell the device where the gradients are, unless it knows."""

@@ -17,7 +17,7 @@
 #include <cuda_runtime.h>
 #endif
 
-namespace momentum {
+namespace symplectic::momentum {
 
 using Index = unsigned long long;
 
@@ -425,22 +425,22 @@ __global__ void gradients_kernel(const __grid_constant__ Gradients gradients) {
     }
 }
 
-}  // namespace momentum
+}  // namespace symplectic::momentum
 
 #if !defined(__CUDACC_RTC__) && !defined(SYMPLECTIC_KERNELS_ONLY)
 struct momentum_optimizer {
     long long count, chunks, chunk;
     int type, masters, on_device, blocks;
     char* memory;  // of the device; what follows lies in it
-    momentum::Control* control;
-    momentum::Array* arrays;
+    symplectic::momentum::Control* control;
+    symplectic::momentum::Array* arrays;
     long long* first_chunk;
     const void** table;
     const void** known;  // what the table holds, on the host
     momentum_saved now;  // where the host counts
 };
 
-namespace momentum {
+namespace symplectic::momentum {
 
 using Optimizer = momentum_optimizer;
 
@@ -540,7 +540,7 @@ inline Index place(Index& total, Index bytes) {
     return begin;
 }
 
-}  // namespace momentum
+}  // namespace symplectic::momentum
 
 int momentum_init(
     momentum_optimizer** made,
@@ -549,7 +549,7 @@ int momentum_init(
     int type,
     int on_device,
     void* stream) {
-    using namespace momentum;
+    using namespace symplectic::momentum;
     if (made == nullptr || arrays == nullptr || count < 1 || type < 0 || type > 3) {
         return INVALID;
     }
@@ -647,11 +647,11 @@ int momentum_init(
 int momentum_step_list(
     momentum_optimizer* optimizer,
     const void* const* gradients,
-    const momentum::Hyperparameters* hyperparameters,
+    const symplectic::momentum::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream) {
-    using namespace momentum;
+    using namespace symplectic::momentum;
     if (optimizer == nullptr || gradients == nullptr || hyperparameters == nullptr) {
         return INVALID;
     }
@@ -684,12 +684,12 @@ int momentum_step_list(
 int momentum_step(
     momentum_optimizer* optimizer,
     const void* gradient,
-    const momentum::Hyperparameters* hyperparameters,
+    const symplectic::momentum::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream) {
     if (optimizer == nullptr || optimizer->count != 1) {
-        return momentum::INVALID;
+        return symplectic::momentum::INVALID;
     }
     return momentum_step_list(optimizer, &gradient, hyperparameters, grad_scale, found_inf, stream);
 }
@@ -722,7 +722,7 @@ void momentum_free(momentum_optimizer* optimizer) {
 }
 
 const char* momentum_message(int code) {
-    using namespace momentum;
+    using namespace symplectic::momentum;
     return code == INVALID     ? "an argument is not what it must be"
            : code == REFUSED   ? "the step lies outside the domain of the rule"
            : code == NO_MEMORY ? "the host has no memory"
@@ -741,7 +741,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "595bc64a724411dc13e108fd2df9d6104513062c1ce56873804e52288fbf5c24",
-    "body_sha256": "41c05319d58828f0b83dcf5dff336bda59098187e8e5bec9d1c83190e68f4774",
+    "body_sha256": "607847facd1b6a6b15c62bc47f83c178575c66ebbf54776f6884ce1fb6600c67",
     "command": "symplectic-codegen generate --catalog momentum --target cuda",
     "spec": {
         "format": 1,

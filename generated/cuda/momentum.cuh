@@ -39,7 +39,7 @@
 #endif
 #endif
 
-namespace momentum {
+namespace symplectic::momentum {
 
 struct Hyperparameters {
     double lr;  // learning rate; in [0, inf)
@@ -76,7 +76,7 @@ SYMPLECTIC_INLINE void update(Real& w, Real G, Real& X, const Coefficients<Real>
     w = w_new;
 }
 
-}  // namespace momentum
+}  // namespace symplectic::momentum
 
 #ifndef __CUDACC_RTC__
 // The C interface of momentum.cu.
@@ -107,7 +107,7 @@ int momentum_init(
 int momentum_step(
     momentum_optimizer* optimizer,
     const void* gradient,
-    const momentum::Hyperparameters* hyperparameters,
+    const symplectic::momentum::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream);
@@ -115,7 +115,7 @@ int momentum_step(
 int momentum_step_list(
     momentum_optimizer* optimizer,
     const void* const* gradients,
-    const momentum::Hyperparameters* hyperparameters,
+    const symplectic::momentum::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream);
@@ -142,7 +142,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "595bc64a724411dc13e108fd2df9d6104513062c1ce56873804e52288fbf5c24",
-    "body_sha256": "e1edce3f45ec8d18e750856ff3d77fc72a67138715a07bdfd0106bf1931f6067",
+    "body_sha256": "a5b53bf888b96fe6ae9f5c7c4c0440f27f4665c99036fba01970f6e55c3c7eeb",
     "command": "symplectic-codegen generate --catalog momentum --target cuda",
     "spec": {
         "format": 1,

@@ -59,7 +59,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "595bc64a724411dc13e108fd2df9d6104513062c1ce56873804e52288fbf5c24",
-    "body_sha256": "bdb1c92cd2c9c0886674a54421ee255e96eaaff6c5755166566b4549a224009a",
+    "body_sha256": "ec17a6250fe423fbbd18bf92f099e9fedf72bef7001c98fa203d301cca9d986c",
     "command": "symplectic-codegen generate --catalog momentum --target cuda",
     "spec": {
         "format": 1,
@@ -101,12 +101,13 @@ _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "zeta": ("[0, inf)", lambda x: x >= 0.0),
 }
 
+_SPACE = "symplectic::momentum"  # of the kernels
 # What elements are in C++, and how many bytes they have.
 _TYPES = {
     "float32": ("float", 4),
     "float64": ("double", 8),
-    "bfloat16": ("momentum::bfloat16", 2),
-    "float16": ("momentum::float16", 2),
+    "bfloat16": ("symplectic::momentum::bfloat16", 2),
+    "float16": ("symplectic::momentum::float16", 2),
 }
 _HALF = ("bfloat16", "float16")  # computed with as float32
 _KERNELS = ("step_kernel",)
@@ -484,9 +485,9 @@ class Kernels:
 
     def _names(self, dtype: str, has_master: bool, source: str) -> list[str]:
         """The kernels of a step with arrays of one type, and the one that writes words, in C++."""
-        kind = f"<{_TYPES[dtype][0]}, {str(has_master).lower()}, momentum::{source}>"
-        names = [f"momentum::{name}{kind}" for name in _KERNELS]
-        return [*names, "momentum::gradients_kernel"]
+        kind = f"<{_TYPES[dtype][0]}, {str(has_master).lower()}, {_SPACE}::{source}>"
+        names = [f"{_SPACE}::{name}{kind}" for name in _KERNELS]
+        return [*names, f"{_SPACE}::gradients_kernel"]
 
     def _show(self, gradients: list[int], stream: int) -> None:
         """Tell the device where the gradients are, unless it knows."""

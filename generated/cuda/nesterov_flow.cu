@@ -18,7 +18,7 @@
 #include <cuda_runtime.h>
 #endif
 
-namespace nesterov_flow {
+namespace symplectic::nesterov_flow {
 
 using Index = unsigned long long;
 
@@ -426,22 +426,22 @@ __global__ void gradients_kernel(const __grid_constant__ Gradients gradients) {
     }
 }
 
-}  // namespace nesterov_flow
+}  // namespace symplectic::nesterov_flow
 
 #if !defined(__CUDACC_RTC__) && !defined(SYMPLECTIC_KERNELS_ONLY)
 struct nesterov_flow_optimizer {
     long long count, chunks, chunk;
     int type, masters, on_device, blocks;
     char* memory;  // of the device; what follows lies in it
-    nesterov_flow::Control* control;
-    nesterov_flow::Array* arrays;
+    symplectic::nesterov_flow::Control* control;
+    symplectic::nesterov_flow::Array* arrays;
     long long* first_chunk;
     const void** table;
     const void** known;  // what the table holds, on the host
     nesterov_flow_saved now;  // where the host counts
 };
 
-namespace nesterov_flow {
+namespace symplectic::nesterov_flow {
 
 using Optimizer = nesterov_flow_optimizer;
 
@@ -541,7 +541,7 @@ inline Index place(Index& total, Index bytes) {
     return begin;
 }
 
-}  // namespace nesterov_flow
+}  // namespace symplectic::nesterov_flow
 
 int nesterov_flow_init(
     nesterov_flow_optimizer** made,
@@ -550,7 +550,7 @@ int nesterov_flow_init(
     int type,
     int on_device,
     void* stream) {
-    using namespace nesterov_flow;
+    using namespace symplectic::nesterov_flow;
     if (made == nullptr || arrays == nullptr || count < 1 || type < 0 || type > 3) {
         return INVALID;
     }
@@ -648,11 +648,11 @@ int nesterov_flow_init(
 int nesterov_flow_step_list(
     nesterov_flow_optimizer* optimizer,
     const void* const* gradients,
-    const nesterov_flow::Hyperparameters* hyperparameters,
+    const symplectic::nesterov_flow::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream) {
-    using namespace nesterov_flow;
+    using namespace symplectic::nesterov_flow;
     if (optimizer == nullptr || gradients == nullptr || hyperparameters == nullptr) {
         return INVALID;
     }
@@ -688,12 +688,12 @@ int nesterov_flow_step_list(
 int nesterov_flow_step(
     nesterov_flow_optimizer* optimizer,
     const void* gradient,
-    const nesterov_flow::Hyperparameters* hyperparameters,
+    const symplectic::nesterov_flow::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream) {
     if (optimizer == nullptr || optimizer->count != 1) {
-        return nesterov_flow::INVALID;
+        return symplectic::nesterov_flow::INVALID;
     }
     return nesterov_flow_step_list(
         optimizer,
@@ -738,7 +738,7 @@ void nesterov_flow_free(nesterov_flow_optimizer* optimizer) {
 }
 
 const char* nesterov_flow_message(int code) {
-    using namespace nesterov_flow;
+    using namespace symplectic::nesterov_flow;
     return code == INVALID     ? "an argument is not what it must be"
            : code == REFUSED   ? "the step lies outside the domain of the rule"
            : code == NO_MEMORY ? "the host has no memory"
@@ -757,7 +757,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "aa9da2b0f9be8354225cf4ab547f0481c69a2abe030834abed58ba153270f314",
-    "body_sha256": "d3d562a2e7c649608fc88ababa083d71e116ecabda0e9931f75348b807ba6cd6",
+    "body_sha256": "2452c79c783d4ed323181004bedf179b476d1b568062ccff9ae23748dfc43ea5",
     "command": "symplectic-codegen generate --catalog nesterov_flow --target cuda",
     "spec": {
         "format": 1,

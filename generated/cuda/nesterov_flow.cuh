@@ -40,7 +40,7 @@
 #endif
 #endif
 
-namespace nesterov_flow {
+namespace symplectic::nesterov_flow {
 
 #ifndef __CUDACC_RTC__
 using std::pow;
@@ -100,7 +100,7 @@ SYMPLECTIC_INLINE void update(Real& w, Real G, Real& X, const Coefficients<Real>
     w = w_new;
 }
 
-}  // namespace nesterov_flow
+}  // namespace symplectic::nesterov_flow
 
 #ifndef __CUDACC_RTC__
 // The C interface of nesterov_flow.cu.
@@ -131,7 +131,7 @@ int nesterov_flow_init(
 int nesterov_flow_step(
     nesterov_flow_optimizer* optimizer,
     const void* gradient,
-    const nesterov_flow::Hyperparameters* hyperparameters,
+    const symplectic::nesterov_flow::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream);
@@ -139,7 +139,7 @@ int nesterov_flow_step(
 int nesterov_flow_step_list(
     nesterov_flow_optimizer* optimizer,
     const void* const* gradients,
-    const nesterov_flow::Hyperparameters* hyperparameters,
+    const symplectic::nesterov_flow::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream);
@@ -172,7 +172,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "aa9da2b0f9be8354225cf4ab547f0481c69a2abe030834abed58ba153270f314",
-    "body_sha256": "e069499afb7659c3485faf5c5bbeb641d26d355c8b3c825543fef6ab0e84c2b6",
+    "body_sha256": "de8d947809c2e057335f7a2bcbfa8f39ea5b74267ced4505633bc2e4702da16d",
     "command": "symplectic-codegen generate --catalog nesterov_flow --target cuda",
     "spec": {
         "format": 1,

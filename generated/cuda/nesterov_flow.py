@@ -60,7 +60,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "aa9da2b0f9be8354225cf4ab547f0481c69a2abe030834abed58ba153270f314",
-    "body_sha256": "77c6fde8496b48857f63a3d561de11883bec97321974b9533b0bdc7becda5708",
+    "body_sha256": "39e07c6438d9aeafeeada3c43cc74c5db03cb323dd7b6d140de7f448f2add3aa",
     "command": "symplectic-codegen generate --catalog nesterov_flow --target cuda",
     "spec": {
         "format": 1,
@@ -108,12 +108,13 @@ _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "zeta": ("[0, inf)", lambda x: x >= 0.0),
 }
 
+_SPACE = "symplectic::nesterov_flow"  # of the kernels
 # What elements are in C++, and how many bytes they have.
 _TYPES = {
     "float32": ("float", 4),
     "float64": ("double", 8),
-    "bfloat16": ("nesterov_flow::bfloat16", 2),
-    "float16": ("nesterov_flow::float16", 2),
+    "bfloat16": ("symplectic::nesterov_flow::bfloat16", 2),
+    "float16": ("symplectic::nesterov_flow::float16", 2),
 }
 _HALF = ("bfloat16", "float16")  # computed with as float32
 _KERNELS = ("step_kernel",)
@@ -491,9 +492,9 @@ class Kernels:
 
     def _names(self, dtype: str, has_master: bool, source: str) -> list[str]:
         """The kernels of a step with arrays of one type, and the one that writes words, in C++."""
-        kind = f"<{_TYPES[dtype][0]}, {str(has_master).lower()}, nesterov_flow::{source}>"
-        names = [f"nesterov_flow::{name}{kind}" for name in _KERNELS]
-        return [*names, "nesterov_flow::gradients_kernel"]
+        kind = f"<{_TYPES[dtype][0]}, {str(has_master).lower()}, {_SPACE}::{source}>"
+        names = [f"{_SPACE}::{name}{kind}" for name in _KERNELS]
+        return [*names, f"{_SPACE}::gradients_kernel"]
 
     def _show(self, gradients: list[int], stream: int) -> None:
         """Tell the device where the gradients are, unless it knows."""

@@ -18,7 +18,7 @@
 #include <cuda_runtime.h>
 #endif
 
-namespace relativistic {
+namespace symplectic::relativistic {
 
 using Index = unsigned long long;
 
@@ -617,24 +617,24 @@ __global__ void gradients_kernel(const __grid_constant__ Gradients gradients) {
     }
 }
 
-}  // namespace relativistic
+}  // namespace symplectic::relativistic
 
 #if !defined(__CUDACC_RTC__) && !defined(SYMPLECTIC_KERNELS_ONLY)
 struct relativistic_optimizer {
     long long count, chunks, chunk;
     int type, masters, on_device, blocks;
     char* memory;  // of the device; what follows lies in it
-    relativistic::Control* control;
-    relativistic::Array* arrays;
+    symplectic::relativistic::Control* control;
+    symplectic::relativistic::Array* arrays;
     long long* first_chunk;
     const void** table;
-    relativistic::ArraySums* array_sums;
+    symplectic::relativistic::ArraySums* array_sums;
     char* partials;
     const void** known;  // what the table holds, on the host
     relativistic_saved now;  // where the host counts
 };
 
-namespace relativistic {
+namespace symplectic::relativistic {
 
 using Optimizer = relativistic_optimizer;
 
@@ -729,16 +729,16 @@ inline Index place(Index& total, Index bytes) {
     return begin;
 }
 
-}  // namespace relativistic
+}  // namespace symplectic::relativistic
 
 int relativistic_init(
     relativistic_optimizer** made,
     const relativistic_array* arrays,
     long long count,
     int type,
-    const relativistic::Hyperparameters* hyperparameters,
+    const symplectic::relativistic::Hyperparameters* hyperparameters,
     void* stream) {
-    using namespace relativistic;
+    using namespace symplectic::relativistic;
     if (made == nullptr || arrays == nullptr || count < 1 || type < 0 || type > 3) {
         return INVALID;
     }
@@ -844,11 +844,11 @@ int relativistic_init(
 int relativistic_step_list(
     relativistic_optimizer* optimizer,
     const void* const* gradients,
-    const relativistic::Hyperparameters* hyperparameters,
+    const symplectic::relativistic::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream) {
-    using namespace relativistic;
+    using namespace symplectic::relativistic;
     if (optimizer == nullptr || gradients == nullptr || hyperparameters == nullptr) {
         return INVALID;
     }
@@ -881,12 +881,12 @@ int relativistic_step_list(
 int relativistic_step(
     relativistic_optimizer* optimizer,
     const void* gradient,
-    const relativistic::Hyperparameters* hyperparameters,
+    const symplectic::relativistic::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream) {
     if (optimizer == nullptr || optimizer->count != 1) {
-        return relativistic::INVALID;
+        return symplectic::relativistic::INVALID;
     }
     return relativistic_step_list(
         optimizer,
@@ -934,7 +934,7 @@ void relativistic_free(relativistic_optimizer* optimizer) {
 }
 
 const char* relativistic_message(int code) {
-    using namespace relativistic;
+    using namespace symplectic::relativistic;
     return code == INVALID     ? "an argument is not what it must be"
            : code == REFUSED   ? "the step lies outside the domain of the rule"
            : code == NO_MEMORY ? "the host has no memory"
@@ -953,7 +953,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "5d4db6f36a670ea65a7bd26c002aadf404afad5d557b66413ad6b0b338b79781",
-    "body_sha256": "6d1b1233f97e769c8565377a0d868a051df53157126c1ae920de4b0e197a988d",
+    "body_sha256": "ea8b7c864ed3ada4713553a5057a5f926850238ae8f97410ee8a1afb33d6d17e",
     "command": "symplectic-codegen generate --catalog relativistic --target cuda",
     "spec": {
         "format": 1,

@@ -42,7 +42,7 @@
 #endif
 #endif
 
-namespace relativistic {
+namespace symplectic::relativistic {
 
 #ifndef __CUDACC_RTC__
 using std::exp;
@@ -180,7 +180,7 @@ SYMPLECTIC_INLINE void stage_2(Real& w, Real X, const Coefficients_2<Real>& step
     w = w_new;
 }
 
-}  // namespace relativistic
+}  // namespace symplectic::relativistic
 
 #ifndef __CUDACC_RTC__
 // The C interface of relativistic.cu.
@@ -194,7 +194,7 @@ struct relativistic_array {
 };
 struct relativistic_saved {
     unsigned long long steps;
-    relativistic::State state;
+    symplectic::relativistic::State state;
 };
 struct relativistic_optimizer;
 // Prepares steps on `count` arrays of one type (0: float, 1: double, 2: bfloat16, 3: IEEE half),
@@ -205,14 +205,14 @@ int relativistic_init(
     const relativistic_array* arrays,
     long long count,
     int type,
-    const relativistic::Hyperparameters* hyperparameters,
+    const symplectic::relativistic::Hyperparameters* hyperparameters,
     void* stream);
 // One step with one array; allocates nothing, waits for nothing. Gradients are divided by
 // *grad_scale unless that is null; the step is skipped if *found_inf is not 0.
 int relativistic_step(
     relativistic_optimizer* optimizer,
     const void* gradient,
-    const relativistic::Hyperparameters* hyperparameters,
+    const symplectic::relativistic::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream);
@@ -220,7 +220,7 @@ int relativistic_step(
 int relativistic_step_list(
     relativistic_optimizer* optimizer,
     const void* const* gradients,
-    const relativistic::Hyperparameters* hyperparameters,
+    const symplectic::relativistic::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream);
@@ -250,7 +250,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "5d4db6f36a670ea65a7bd26c002aadf404afad5d557b66413ad6b0b338b79781",
-    "body_sha256": "5127587a9525def825b3db5238093e9c3586a695596d93e4848a17479c70365a",
+    "body_sha256": "e65b9c5a1810db6e65ef2b50b9df4a05d95079bd060737b43aefd023d25e55b5",
     "command": "symplectic-codegen generate --catalog relativistic --target cuda",
     "spec": {
         "format": 1,

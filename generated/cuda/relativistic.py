@@ -63,7 +63,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "5d4db6f36a670ea65a7bd26c002aadf404afad5d557b66413ad6b0b338b79781",
-    "body_sha256": "96c6de4da01a5a7f69310529a2114c14709b048afb8a6ea34de6b3f236d3f09e",
+    "body_sha256": "36cb627ed34b37419874b6b32157c2de10ba834e3f15cc79f94f47315197433e",
     "command": "symplectic-codegen generate --catalog relativistic --target cuda",
     "spec": {
         "format": 1,
@@ -95,12 +95,13 @@ _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "beta0": ("(0, inf)", lambda x: x > 0.0),
 }
 
+_SPACE = "symplectic::relativistic"  # of the kernels
 # What elements are in C++, and how many bytes they have.
 _TYPES = {
     "float32": ("float", 4),
     "float64": ("double", 8),
-    "bfloat16": ("relativistic::bfloat16", 2),
-    "float16": ("relativistic::float16", 2),
+    "bfloat16": ("symplectic::relativistic::bfloat16", 2),
+    "float16": ("symplectic::relativistic::float16", 2),
 }
 _HALF = ("bfloat16", "float16")  # computed with as float32
 _KERNELS = ("step_kernel_1", "step_kernel_2")
@@ -490,9 +491,9 @@ class Kernels:
 
     def _names(self, dtype: str, has_master: bool, source: str) -> list[str]:
         """The kernels of a step with arrays of one type, and the one that writes words, in C++."""
-        kind = f"<{_TYPES[dtype][0]}, {str(has_master).lower()}, relativistic::{source}>"
-        names = [f"relativistic::{name}{kind}" for name in _KERNELS]
-        return [*names, "relativistic::gradients_kernel"]
+        kind = f"<{_TYPES[dtype][0]}, {str(has_master).lower()}, {_SPACE}::{source}>"
+        names = [f"{_SPACE}::{name}{kind}" for name in _KERNELS]
+        return [*names, f"{_SPACE}::gradients_kernel"]
 
     def _show(self, gradients: list[int], stream: int) -> None:
         """Tell the device where the gradients are, unless it knows."""

@@ -19,7 +19,7 @@
 #include <cuda_runtime.h>
 #endif
 
-namespace relativistic_degree_one {
+namespace symplectic::relativistic_degree_one {
 
 using Index = unsigned long long;
 
@@ -611,24 +611,24 @@ __global__ void gradients_kernel(const __grid_constant__ Gradients gradients) {
     }
 }
 
-}  // namespace relativistic_degree_one
+}  // namespace symplectic::relativistic_degree_one
 
 #if !defined(__CUDACC_RTC__) && !defined(SYMPLECTIC_KERNELS_ONLY)
 struct relativistic_degree_one_optimizer {
     long long count, chunks, chunk;
     int type, masters, on_device, blocks;
     char* memory;  // of the device; what follows lies in it
-    relativistic_degree_one::Control* control;
-    relativistic_degree_one::Array* arrays;
+    symplectic::relativistic_degree_one::Control* control;
+    symplectic::relativistic_degree_one::Array* arrays;
     long long* first_chunk;
     const void** table;
-    relativistic_degree_one::ArraySums* array_sums;
+    symplectic::relativistic_degree_one::ArraySums* array_sums;
     char* partials;
     const void** known;  // what the table holds, on the host
     relativistic_degree_one_saved now;  // where the host counts
 };
 
-namespace relativistic_degree_one {
+namespace symplectic::relativistic_degree_one {
 
 using Optimizer = relativistic_degree_one_optimizer;
 
@@ -723,7 +723,7 @@ inline Index place(Index& total, Index bytes) {
     return begin;
 }
 
-}  // namespace relativistic_degree_one
+}  // namespace symplectic::relativistic_degree_one
 
 int relativistic_degree_one_init(
     relativistic_degree_one_optimizer** made,
@@ -731,7 +731,7 @@ int relativistic_degree_one_init(
     long long count,
     int type,
     void* stream) {
-    using namespace relativistic_degree_one;
+    using namespace symplectic::relativistic_degree_one;
     if (made == nullptr || arrays == nullptr || count < 1 || type < 0 || type > 3) {
         return INVALID;
     }
@@ -833,11 +833,11 @@ int relativistic_degree_one_init(
 int relativistic_degree_one_step_list(
     relativistic_degree_one_optimizer* optimizer,
     const void* const* gradients,
-    const relativistic_degree_one::Hyperparameters* hyperparameters,
+    const symplectic::relativistic_degree_one::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream) {
-    using namespace relativistic_degree_one;
+    using namespace symplectic::relativistic_degree_one;
     if (optimizer == nullptr || gradients == nullptr || hyperparameters == nullptr) {
         return INVALID;
     }
@@ -870,12 +870,12 @@ int relativistic_degree_one_step_list(
 int relativistic_degree_one_step(
     relativistic_degree_one_optimizer* optimizer,
     const void* gradient,
-    const relativistic_degree_one::Hyperparameters* hyperparameters,
+    const symplectic::relativistic_degree_one::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream) {
     if (optimizer == nullptr || optimizer->count != 1) {
-        return relativistic_degree_one::INVALID;
+        return symplectic::relativistic_degree_one::INVALID;
     }
     return relativistic_degree_one_step_list(
         optimizer,
@@ -920,7 +920,7 @@ void relativistic_degree_one_free(relativistic_degree_one_optimizer* optimizer) 
 }
 
 const char* relativistic_degree_one_message(int code) {
-    using namespace relativistic_degree_one;
+    using namespace symplectic::relativistic_degree_one;
     return code == INVALID     ? "an argument is not what it must be"
            : code == REFUSED   ? "the step lies outside the domain of the rule"
            : code == NO_MEMORY ? "the host has no memory"
@@ -939,7 +939,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "d84243da3ee85cad5eb49a52395fda202f8f7008b48311a05c3aece930df4ffd",
-    "body_sha256": "0dcc5aa6b4728ab4e33ecf308f4947eba111897724d6f9b29c1dd2d0375db314",
+    "body_sha256": "dbb25b07afb37a43a16f153853a0dffeae5fac187ebeca70afdcf2c985025c9c",
     "command": "symplectic-codegen generate --catalog relativistic_degree_one --target cuda",
     "spec": {
         "format": 1,

@@ -40,7 +40,7 @@
 #endif
 #endif
 
-namespace relativistic_degree_one {
+namespace symplectic::relativistic_degree_one {
 
 #ifndef __CUDACC_RTC__
 using std::pow;
@@ -140,7 +140,7 @@ SYMPLECTIC_INLINE void stage_2(Real& w, Real X, const Coefficients_2<Real>& step
     w = w_new;
 }
 
-}  // namespace relativistic_degree_one
+}  // namespace symplectic::relativistic_degree_one
 
 #ifndef __CUDACC_RTC__
 // The C interface of relativistic_degree_one.cu.
@@ -170,7 +170,7 @@ int relativistic_degree_one_init(
 int relativistic_degree_one_step(
     relativistic_degree_one_optimizer* optimizer,
     const void* gradient,
-    const relativistic_degree_one::Hyperparameters* hyperparameters,
+    const symplectic::relativistic_degree_one::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream);
@@ -178,7 +178,7 @@ int relativistic_degree_one_step(
 int relativistic_degree_one_step_list(
     relativistic_degree_one_optimizer* optimizer,
     const void* const* gradients,
-    const relativistic_degree_one::Hyperparameters* hyperparameters,
+    const symplectic::relativistic_degree_one::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream);
@@ -211,7 +211,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "d84243da3ee85cad5eb49a52395fda202f8f7008b48311a05c3aece930df4ffd",
-    "body_sha256": "ae9446eeeedf1490bc272a153939b20f50b0dc66ffd9d8b69124de0e0800a8c9",
+    "body_sha256": "8ae22d842dd4bcdd563b92cedb403885821507aca0d4c49520c47b775bb6c0be",
     "command": "symplectic-codegen generate --catalog relativistic_degree_one --target cuda",
     "spec": {
         "format": 1,

@@ -60,7 +60,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "d84243da3ee85cad5eb49a52395fda202f8f7008b48311a05c3aece930df4ffd",
-    "body_sha256": "878b23a545ef4e2bd1dcd8c4e856194927b414e85e8393650d9bc2e513afba08",
+    "body_sha256": "13671119994cfe2a6226f52145d7be7fd313c865d49ea4c9073327e1e936475f",
     "command": "symplectic-codegen generate --catalog relativistic_degree_one --target cuda",
     "spec": {
         "format": 1,
@@ -113,12 +113,13 @@ _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "s": ("(0, inf)", lambda x: x > 0.0),
 }
 
+_SPACE = "symplectic::relativistic_degree_one"  # of the kernels
 # What elements are in C++, and how many bytes they have.
 _TYPES = {
     "float32": ("float", 4),
     "float64": ("double", 8),
-    "bfloat16": ("relativistic_degree_one::bfloat16", 2),
-    "float16": ("relativistic_degree_one::float16", 2),
+    "bfloat16": ("symplectic::relativistic_degree_one::bfloat16", 2),
+    "float16": ("symplectic::relativistic_degree_one::float16", 2),
 }
 _HALF = ("bfloat16", "float16")  # computed with as float32
 _KERNELS = ("step_kernel_1", "step_kernel_2")
@@ -504,9 +505,9 @@ class Kernels:
 
     def _names(self, dtype: str, has_master: bool, source: str) -> list[str]:
         """The kernels of a step with arrays of one type, and the one that writes words, in C++."""
-        kind = f"<{_TYPES[dtype][0]}, {str(has_master).lower()}, relativistic_degree_one::{source}>"
-        names = [f"relativistic_degree_one::{name}{kind}" for name in _KERNELS]
-        return [*names, "relativistic_degree_one::gradients_kernel"]
+        kind = f"<{_TYPES[dtype][0]}, {str(has_master).lower()}, {_SPACE}::{source}>"
+        names = [f"{_SPACE}::{name}{kind}" for name in _KERNELS]
+        return [*names, f"{_SPACE}::gradients_kernel"]
 
     def _show(self, gradients: list[int], stream: int) -> None:
         """Tell the device where the gradients are, unless it knows."""

@@ -17,7 +17,7 @@
 #include <cuda_runtime.h>
 #endif
 
-namespace rmsprop {
+namespace symplectic::rmsprop {
 
 using Index = unsigned long long;
 
@@ -425,22 +425,22 @@ __global__ void gradients_kernel(const __grid_constant__ Gradients gradients) {
     }
 }
 
-}  // namespace rmsprop
+}  // namespace symplectic::rmsprop
 
 #if !defined(__CUDACC_RTC__) && !defined(SYMPLECTIC_KERNELS_ONLY)
 struct rmsprop_optimizer {
     long long count, chunks, chunk;
     int type, masters, on_device, blocks;
     char* memory;  // of the device; what follows lies in it
-    rmsprop::Control* control;
-    rmsprop::Array* arrays;
+    symplectic::rmsprop::Control* control;
+    symplectic::rmsprop::Array* arrays;
     long long* first_chunk;
     const void** table;
     const void** known;  // what the table holds, on the host
     rmsprop_saved now;  // where the host counts
 };
 
-namespace rmsprop {
+namespace symplectic::rmsprop {
 
 using Optimizer = rmsprop_optimizer;
 
@@ -540,7 +540,7 @@ inline Index place(Index& total, Index bytes) {
     return begin;
 }
 
-}  // namespace rmsprop
+}  // namespace symplectic::rmsprop
 
 int rmsprop_init(
     rmsprop_optimizer** made,
@@ -549,7 +549,7 @@ int rmsprop_init(
     int type,
     int on_device,
     void* stream) {
-    using namespace rmsprop;
+    using namespace symplectic::rmsprop;
     if (made == nullptr || arrays == nullptr || count < 1 || type < 0 || type > 3) {
         return INVALID;
     }
@@ -647,11 +647,11 @@ int rmsprop_init(
 int rmsprop_step_list(
     rmsprop_optimizer* optimizer,
     const void* const* gradients,
-    const rmsprop::Hyperparameters* hyperparameters,
+    const symplectic::rmsprop::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream) {
-    using namespace rmsprop;
+    using namespace symplectic::rmsprop;
     if (optimizer == nullptr || gradients == nullptr || hyperparameters == nullptr) {
         return INVALID;
     }
@@ -684,12 +684,12 @@ int rmsprop_step_list(
 int rmsprop_step(
     rmsprop_optimizer* optimizer,
     const void* gradient,
-    const rmsprop::Hyperparameters* hyperparameters,
+    const symplectic::rmsprop::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream) {
     if (optimizer == nullptr || optimizer->count != 1) {
-        return rmsprop::INVALID;
+        return symplectic::rmsprop::INVALID;
     }
     return rmsprop_step_list(optimizer, &gradient, hyperparameters, grad_scale, found_inf, stream);
 }
@@ -722,7 +722,7 @@ void rmsprop_free(rmsprop_optimizer* optimizer) {
 }
 
 const char* rmsprop_message(int code) {
-    using namespace rmsprop;
+    using namespace symplectic::rmsprop;
     return code == INVALID     ? "an argument is not what it must be"
            : code == REFUSED   ? "the step lies outside the domain of the rule"
            : code == NO_MEMORY ? "the host has no memory"
@@ -743,7 +743,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "a5870615d70c3bde7b3d97ba35480d8ca08eaeecd9c2efb10383c46abd5e3c05",
-    "body_sha256": "000565b0b7c1bb0b24965417effe37a15bf6f0a4eaa9c60e8ed3ce56c2eb652b",
+    "body_sha256": "9b657a82b94032153d2a9c750544004f8406bae65457340bee608399cb4a6292",
     "command": "symplectic-codegen generate --catalog rmsprop --target cuda",
     "spec": {
         "format": 1,

@@ -43,7 +43,7 @@
 #endif
 #endif
 
-namespace rmsprop {
+namespace symplectic::rmsprop {
 
 #ifndef __CUDACC_RTC__
 using std::sqrt;
@@ -90,7 +90,7 @@ SYMPLECTIC_INLINE void update(Real& w, Real G, Real& M, const Coefficients<Real>
     w = w_new;
 }
 
-}  // namespace rmsprop
+}  // namespace symplectic::rmsprop
 
 #ifndef __CUDACC_RTC__
 // The C interface of rmsprop.cu.
@@ -121,7 +121,7 @@ int rmsprop_init(
 int rmsprop_step(
     rmsprop_optimizer* optimizer,
     const void* gradient,
-    const rmsprop::Hyperparameters* hyperparameters,
+    const symplectic::rmsprop::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream);
@@ -129,7 +129,7 @@ int rmsprop_step(
 int rmsprop_step_list(
     rmsprop_optimizer* optimizer,
     const void* const* gradients,
-    const rmsprop::Hyperparameters* hyperparameters,
+    const symplectic::rmsprop::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream);
@@ -158,7 +158,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "a5870615d70c3bde7b3d97ba35480d8ca08eaeecd9c2efb10383c46abd5e3c05",
-    "body_sha256": "18df5b0bef8c54f6fd94a16f42528728c5ba7d623421ea77d8c4a4f44d030e69",
+    "body_sha256": "85cd458d5ab56f480f0aa4d0ee5cd9ed8dbabe2d1e34e4083ef201a27629dd92",
     "command": "symplectic-codegen generate --catalog rmsprop --target cuda",
     "spec": {
         "format": 1,

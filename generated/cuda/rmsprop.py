@@ -65,7 +65,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "a5870615d70c3bde7b3d97ba35480d8ca08eaeecd9c2efb10383c46abd5e3c05",
-    "body_sha256": "9a7ba618b2df2fad46777a1d4aacaf53d047a05e1c159e37380e0c4cd9fae5b5",
+    "body_sha256": "bf6f1bcddef23fd437988681cdebc24bb97ff9342c4a9656c090e946b2baf4f3",
     "command": "symplectic-codegen generate --catalog rmsprop --target cuda",
     "spec": {
         "format": 1,
@@ -121,12 +121,13 @@ _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "eps": ("[0, inf)", lambda x: x >= 0.0),
 }
 
+_SPACE = "symplectic::rmsprop"  # of the kernels
 # What elements are in C++, and how many bytes they have.
 _TYPES = {
     "float32": ("float", 4),
     "float64": ("double", 8),
-    "bfloat16": ("rmsprop::bfloat16", 2),
-    "float16": ("rmsprop::float16", 2),
+    "bfloat16": ("symplectic::rmsprop::bfloat16", 2),
+    "float16": ("symplectic::rmsprop::float16", 2),
 }
 _HALF = ("bfloat16", "float16")  # computed with as float32
 _KERNELS = ("step_kernel",)
@@ -504,9 +505,9 @@ class Kernels:
 
     def _names(self, dtype: str, has_master: bool, source: str) -> list[str]:
         """The kernels of a step with arrays of one type, and the one that writes words, in C++."""
-        kind = f"<{_TYPES[dtype][0]}, {str(has_master).lower()}, rmsprop::{source}>"
-        names = [f"rmsprop::{name}{kind}" for name in _KERNELS]
-        return [*names, "rmsprop::gradients_kernel"]
+        kind = f"<{_TYPES[dtype][0]}, {str(has_master).lower()}, {_SPACE}::{source}>"
+        names = [f"{_SPACE}::{name}{kind}" for name in _KERNELS]
+        return [*names, f"{_SPACE}::gradients_kernel"]
 
     def _show(self, gradients: list[int], stream: int) -> None:
         """Tell the device where the gradients are, unless it knows."""

@@ -17,7 +17,7 @@
 #include <cuda_runtime.h>
 #endif
 
-namespace weight_decay {
+namespace symplectic::weight_decay {
 
 using Index = unsigned long long;
 
@@ -425,22 +425,22 @@ __global__ void gradients_kernel(const __grid_constant__ Gradients gradients) {
     }
 }
 
-}  // namespace weight_decay
+}  // namespace symplectic::weight_decay
 
 #if !defined(__CUDACC_RTC__) && !defined(SYMPLECTIC_KERNELS_ONLY)
 struct weight_decay_optimizer {
     long long count, chunks, chunk;
     int type, masters, on_device, blocks;
     char* memory;  // of the device; what follows lies in it
-    weight_decay::Control* control;
-    weight_decay::Array* arrays;
+    symplectic::weight_decay::Control* control;
+    symplectic::weight_decay::Array* arrays;
     long long* first_chunk;
     const void** table;
     const void** known;  // what the table holds, on the host
     weight_decay_saved now;  // where the host counts
 };
 
-namespace weight_decay {
+namespace symplectic::weight_decay {
 
 using Optimizer = weight_decay_optimizer;
 
@@ -540,7 +540,7 @@ inline Index place(Index& total, Index bytes) {
     return begin;
 }
 
-}  // namespace weight_decay
+}  // namespace symplectic::weight_decay
 
 int weight_decay_init(
     weight_decay_optimizer** made,
@@ -549,7 +549,7 @@ int weight_decay_init(
     int type,
     int on_device,
     void* stream) {
-    using namespace weight_decay;
+    using namespace symplectic::weight_decay;
     if (made == nullptr || arrays == nullptr || count < 1 || type < 0 || type > 3) {
         return INVALID;
     }
@@ -647,11 +647,11 @@ int weight_decay_init(
 int weight_decay_step_list(
     weight_decay_optimizer* optimizer,
     const void* const* gradients,
-    const weight_decay::Hyperparameters* hyperparameters,
+    const symplectic::weight_decay::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream) {
-    using namespace weight_decay;
+    using namespace symplectic::weight_decay;
     if (optimizer == nullptr || gradients == nullptr || hyperparameters == nullptr) {
         return INVALID;
     }
@@ -684,12 +684,12 @@ int weight_decay_step_list(
 int weight_decay_step(
     weight_decay_optimizer* optimizer,
     const void* gradient,
-    const weight_decay::Hyperparameters* hyperparameters,
+    const symplectic::weight_decay::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream) {
     if (optimizer == nullptr || optimizer->count != 1) {
-        return weight_decay::INVALID;
+        return symplectic::weight_decay::INVALID;
     }
     return weight_decay_step_list(
         optimizer,
@@ -731,7 +731,7 @@ void weight_decay_free(weight_decay_optimizer* optimizer) {
 }
 
 const char* weight_decay_message(int code) {
-    using namespace weight_decay;
+    using namespace symplectic::weight_decay;
     return code == INVALID     ? "an argument is not what it must be"
            : code == REFUSED   ? "the step lies outside the domain of the rule"
            : code == NO_MEMORY ? "the host has no memory"
@@ -750,7 +750,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "cdb650378d64d1d3eb9846cfca34748e0357d5e8a702f257f14cdb73fffa8798",
-    "body_sha256": "d05e8807ff887fe1df17c6ec103d9f180bc34c26b8a73d8a5f2f0971c438f055",
+    "body_sha256": "3b11e6b9ad61aefba2d924338451c72d159d2449c858abce6c8b47f28978fe6a",
     "command": "symplectic-codegen generate --catalog weight_decay --target cuda",
     "spec": {
         "format": 1,

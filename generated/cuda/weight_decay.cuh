@@ -40,7 +40,7 @@
 #endif
 #endif
 
-namespace weight_decay {
+namespace symplectic::weight_decay {
 
 struct Hyperparameters {
     double lr;  // learning rate; in [0, inf)
@@ -85,7 +85,7 @@ SYMPLECTIC_INLINE void update(Real& w, Real G, Real& X, const Coefficients<Real>
     w = w_new;
 }
 
-}  // namespace weight_decay
+}  // namespace symplectic::weight_decay
 
 #ifndef __CUDACC_RTC__
 // The C interface of weight_decay.cu.
@@ -116,7 +116,7 @@ int weight_decay_init(
 int weight_decay_step(
     weight_decay_optimizer* optimizer,
     const void* gradient,
-    const weight_decay::Hyperparameters* hyperparameters,
+    const symplectic::weight_decay::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream);
@@ -124,7 +124,7 @@ int weight_decay_step(
 int weight_decay_step_list(
     weight_decay_optimizer* optimizer,
     const void* const* gradients,
-    const weight_decay::Hyperparameters* hyperparameters,
+    const symplectic::weight_decay::Hyperparameters* hyperparameters,
     const float* grad_scale,
     const float* found_inf,
     void* stream);
@@ -154,7 +154,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "cdb650378d64d1d3eb9846cfca34748e0357d5e8a702f257f14cdb73fffa8798",
-    "body_sha256": "25bc607c9338c1d91cfa502ae6b23bffa198f646747874b434e055a8cff4898e",
+    "body_sha256": "41e969c0088b5b4e814b3b647d55b5525c3be7a840ed2b5403546218ab59a157",
     "command": "symplectic-codegen generate --catalog weight_decay --target cuda",
     "spec": {
         "format": 1,

@@ -60,7 +60,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "cdb650378d64d1d3eb9846cfca34748e0357d5e8a702f257f14cdb73fffa8798",
-    "body_sha256": "25b8bca7f136faead13027d7cafacc9cc3ec0b0e88618cc56cc2e629496274c8",
+    "body_sha256": "aa6a3dfe839bb12a36d5665e96d2dafea6a72cd459824e736a3e7b34d121aa13",
     "command": "symplectic-codegen generate --catalog weight_decay --target cuda",
     "spec": {
         "format": 1,
@@ -112,12 +112,13 @@ _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "decay": ("[0, inf)", lambda x: x >= 0.0),
 }
 
+_SPACE = "symplectic::weight_decay"  # of the kernels
 # What elements are in C++, and how many bytes they have.
 _TYPES = {
     "float32": ("float", 4),
     "float64": ("double", 8),
-    "bfloat16": ("weight_decay::bfloat16", 2),
-    "float16": ("weight_decay::float16", 2),
+    "bfloat16": ("symplectic::weight_decay::bfloat16", 2),
+    "float16": ("symplectic::weight_decay::float16", 2),
 }
 _HALF = ("bfloat16", "float16")  # computed with as float32
 _KERNELS = ("step_kernel",)
@@ -495,9 +496,9 @@ class Kernels:
 
     def _names(self, dtype: str, has_master: bool, source: str) -> list[str]:
         """The kernels of a step with arrays of one type, and the one that writes words, in C++."""
-        kind = f"<{_TYPES[dtype][0]}, {str(has_master).lower()}, weight_decay::{source}>"
-        names = [f"weight_decay::{name}{kind}" for name in _KERNELS]
-        return [*names, "weight_decay::gradients_kernel"]
+        kind = f"<{_TYPES[dtype][0]}, {str(has_master).lower()}, {_SPACE}::{source}>"
+        names = [f"{_SPACE}::{name}{kind}" for name in _KERNELS]
+        return [*names, f"{_SPACE}::gradients_kernel"]
 
     def _show(self, gradients: list[int], stream: int) -> None:
         """Tell the device where the gradients are, unless it knows."""

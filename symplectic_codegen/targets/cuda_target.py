@@ -82,12 +82,12 @@ def _write(rule: UpdateRule, document: Document) -> tuple[str, ...]:
 
 
 def namespace_of(name: str) -> str:
-    """The C++ namespace of an optimizer.
+    """The C++ namespace of an optimizer, where no function of the C library can have its name.
 
     >>> namespace_of("momentum"), namespace_of("auto")
-    ('momentum', 'auto_')
+    ('symplectic::momentum', 'symplectic::auto_')
     """
-    return f"{name}_" if name in RESERVED else name
+    return f"symplectic::{name}_" if name in RESERVED else f"symplectic::{name}"
 
 
 def _context(plan: Plan, document: Document) -> dict[str, object]:

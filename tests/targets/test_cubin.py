@@ -45,11 +45,11 @@ def committed(name: str) -> ModuleType:
 
 def kernels_of(module: ModuleType, types: tuple[str, ...], masters: bool = False) -> list[str]:
     """The names of the kernels for some types, with scalars on the host and on the device."""
-    name = module.PROVENANCE["name"]
+    space = f"symplectic::{module.PROVENANCE['name']}"
     both = "capturable" in signature(module.Kernels.__init__).parameters
     places = ("GIVEN", "COMPUTED", "LISTED") if both else ("COMPUTED", "LISTED")
     return [
-        f"{name}::{kernel}<{module._TYPES[kind][0]}, {str(masters).lower()}, {name}::{place}>"
+        f"{space}::{kernel}<{module._TYPES[kind][0]}, {str(masters).lower()}, {space}::{place}>"
         for kernel in module._KERNELS
         for kind in types
         for place in places
@@ -145,7 +145,9 @@ def test_functions_of_float_are_no_functions_of_double(load: Load) -> None:
     files = TARGETS["cuda"].emit(rule, document(rule, "cuda"))
     header, kernels = files["cuda/no_trigonometry.cuh"], files["cuda/no_trigonometry.cu"]
     source = kernels.replace('#include "no_trigonometry.cuh"', header, 1)
-    name = "no_trigonometry::step_kernel<float, false, no_trigonometry::GIVEN>"
+    name = (
+        "symplectic::no_trigonometry::step_kernel<float, false, symplectic::no_trigonometry::GIVEN>"
+    )
     code = compile_kernels(source, [name], "sm_90")[name]
     assert code.doubles == ()
     with_them = load("cuda", COVERAGE)

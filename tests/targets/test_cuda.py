@@ -758,7 +758,7 @@ extern "C" void narrow_all(int half, const float* wide, unsigned short* bits, lo
 
 def test_every_number_of_16_bits_and_every_tie(load: Load) -> None:
     module = load("cuda", MOMENTUM)
-    source = module._source() + _CONVERSIONS.format(n="momentum")
+    source = module._source() + _CONVERSIONS.format(n="symplectic::momentum")
     library = ctypes.CDLL(str(build(source, "conversions", [])))
     bits = np.arange(65536, dtype=np.uint16)
     for half in (0, 1):
@@ -794,16 +794,16 @@ _NORMALS = """
 extern "C" void normals(
     unsigned long long seed, unsigned long long step, long long count, float* one, double* two) {
     for (long long k = 0; k < count; ++k) {
-        one[k] = noisy::normal(noisy::philox(seed, step, k), float());
-        two[k] = noisy::normal(noisy::philox(seed, step, k), double());
+        one[k] = symplectic::noisy::normal(symplectic::noisy::philox(seed, step, k), float());
+        two[k] = symplectic::noisy::normal(symplectic::noisy::philox(seed, step, k), double());
     }
 }
 
 extern "C" void normals_of(
     const unsigned* a, const unsigned* b, long long count, float* one, double* two) {
     for (long long k = 0; k < count; ++k) {
-        one[k] = noisy::normal(noisy::Words{a[k], b[k]}, float());
-        two[k] = noisy::normal(noisy::Words{a[k], b[k]}, double());
+        one[k] = symplectic::noisy::normal(symplectic::noisy::Words{a[k], b[k]}, float());
+        two[k] = symplectic::noisy::normal(symplectic::noisy::Words{a[k], b[k]}, double());
     }
 }
 """
@@ -1044,6 +1044,20 @@ def test_headers_of_several_optimizers_live_in_one_program(load: Load, tmp_path:
          "-fsyntax-only", "-I", str(folder), str(tmp_path / "all.cpp")],
         capture_output=True, text=True,
     )  # fmt: skip
+    assert done.returncode == 0, done.stderr[:3000]
+
+
+@pytest.mark.parametrize("name", ["finite", "exp", "signal", "class_", "std", "symplectic"])
+def test_a_rule_may_be_called_like_a_function_of_c(name: str, tmp_path: Path) -> None:
+    rule = replace(MOMENTUM, name=name)
+    for path, text in TARGETS["cuda"].emit(rule, document(rule, "cuda")).items():
+        (tmp_path / Path(path).name).write_text(text, encoding="utf-8")
+    words = ["-std=c++17", "-Wall", "-Wno-unknown-pragmas", "-Werror", "-fsyntax-only", "-x", "c++"]
+    done = subprocess.run(
+        [str(compiler()), *words, "-I", str(host_device.EMULATION), str(tmp_path / f"{name}.cu")],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr[:3000]
 
 

@@ -99,15 +99,16 @@ def run(
 
     module = load("cuda", rule)
     source, name = module._source(), rule.name
+    space = f"symplectic::{name}"
     both = "capturable" in signature(module.Kernels.__init__).parameters
     places = ("GIVEN", "COMPUTED", "LISTED") if both else ("COMPUTED", "LISTED")
     kernels = [
-        f"{name}::{kernel}<{kind}, false, {name}::{place}>"
+        f"{space}::{kernel}<{kind}, false, {space}::{place}>"
         for kernel in module._KERNELS
         for kind in types
         for place in places
     ]
-    kernels.append(f"{name}::gradients_kernel")
+    kernels.append(f"{space}::gradients_kernel")
     options = ProgramOptions(std="c++17", arch="sm_90")
     code = Program(source, code_type="c++", options=options).compile(
         "cubin", name_expressions=kernels
@@ -229,7 +230,7 @@ print(json.dumps({
     "other": refused(lambda: opt.step([LikeTorch(w[1])], stream=1)),
 }))
 """
-    kind = f"{BIAS_CORRECTED.name}::bfloat16"
+    kind = f"symplectic::{BIAS_CORRECTED.name}::bfloat16"
     found = run(load, BIAS_CORRECTED, script, tmp_path, (kind,))
     assert found["values"] == [0.5, 1.5, 2.5]
     assert found["far"] == "RuntimeError: CUDA: invalid device ordinal"
