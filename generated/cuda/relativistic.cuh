@@ -198,8 +198,7 @@ struct relativistic_saved {
 };
 struct relativistic_optimizer;
 // Prepares steps on `count` arrays of one type (0: float, 1: double, 2: bfloat16, 3: IEEE half),
-// and clears their state. With `on_device` not 0 the device counts the steps and computes their
-// scalars: then steps can be captured into a graph, and skipped by `found_inf`.
+// and clears their state.
 int relativistic_init(
     relativistic_optimizer** made,
     const relativistic_array* arrays,
@@ -250,7 +249,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "5d4db6f36a670ea65a7bd26c002aadf404afad5d557b66413ad6b0b338b79781",
-    "body_sha256": "e65b9c5a1810db6e65ef2b50b9df4a05d95079bd060737b43aefd023d25e55b5",
+    "body_sha256": "79e6b45dcef12a1e073ad27e8b8204e8020dbd1c3368bf28d10c2f28e01d3425",
     "command": "symplectic-codegen generate --catalog relativistic --target cuda",
     "spec": {
         "format": 1,

@@ -157,8 +157,7 @@ struct relativistic_degree_one_saved {
 };
 struct relativistic_degree_one_optimizer;
 // Prepares steps on `count` arrays of one type (0: float, 1: double, 2: bfloat16, 3: IEEE half),
-// and clears their state. With `on_device` not 0 the device counts the steps and computes their
-// scalars: then steps can be captured into a graph, and skipped by `found_inf`.
+// and clears their state.
 int relativistic_degree_one_init(
     relativistic_degree_one_optimizer** made,
     const relativistic_degree_one_array* arrays,
@@ -211,7 +210,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "d84243da3ee85cad5eb49a52395fda202f8f7008b48311a05c3aece930df4ffd",
-    "body_sha256": "8ae22d842dd4bcdd563b92cedb403885821507aca0d4c49520c47b775bb6c0be",
+    "body_sha256": "b137b22034acee2bd5a189fc7e5fad8759297f351e14579c5269c26bf8b93568",
     "command": "symplectic-codegen generate --catalog relativistic_degree_one --target cuda",
     "spec": {
         "format": 1,

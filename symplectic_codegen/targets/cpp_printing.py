@@ -71,7 +71,7 @@ _WRITTEN_OUT = 8  # powers up to this one are products
 class CppPrinter(Printer):
     """Expressions of C++; the functions are overloaded for float and double.
 
-    >>> from symplectic_codegen.rule.expression import Ref
+    >>> from symplectic_codegen.rule.expression import Number, Ref
     >>> element_printer(lambda name: name)(Call(Op.POW, (Ref("x"), Number(Fraction(3)))))
     'power<3>(x)'
     """

@@ -8,8 +8,9 @@ from symplectic_codegen.targets.printing import INDENT
 
 _DOC = {
     "init": "Prepares steps on `count` arrays of one type (0: float, 1: double, 2: bfloat16, 3: "
-    "IEEE half), and clears their state. With `on_device` not 0 the device counts the steps and "
-    "computes their scalars: then steps can be captured into a graph, and skipped by `found_inf`.",
+    "IEEE half), and clears their state.",
+    "on_device": "With `on_device` not 0 the device counts the steps and computes their scalars: "
+    "then steps can be captured into a graph, and skipped by `found_inf`.",
     "step": "One step with one array; allocates nothing, waits for nothing. Gradients are divided "
     "by *grad_scale unless that is null; the step is skipped if *found_inf is not 0.",
     "step_list": "The same for all arrays; a gradient that is null leaves its array alone.",
@@ -41,7 +42,8 @@ def prototypes(plan: Plan, namespace: str) -> list[str]:
     lines.append("};")
     lines.append(f"struct {name}_optimizer;")
     for function in ("init", "step", "step_list", "save", "restore"):
-        lines += comment(_DOC[function])
+        choice = function == "init" and not plan.only_on_device
+        lines += comment(f"{_DOC[function]} {_DOC['on_device']}" if choice else _DOC[function])
         lines += signature(f"int {name}_{function}(", arguments(plan, namespace, function), ");")
     lines.append(f"void {name}_free({name}_optimizer* optimizer);")
     lines += comment(_DOC["message"])

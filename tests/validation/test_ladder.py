@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import symplectic_codegen as sc
 from symplectic_codegen.driver import Derivation, derive
 from symplectic_codegen.language.spec import Spec
 from symplectic_codegen.validation import (
+    Oracle,
     Report,
     ValidationInputError,
     audit,
@@ -194,14 +196,22 @@ def test_what_is_no_generated_file(tmp_path: Path, content: str | None) -> None:
         list(validate_paths([path]))
 
 
-def cuda_files(name: str) -> dict[str, str]:
+@cache
+def generated_cuda_files(name: str) -> dict[str, str]:
     files = sc.generate(sc.catalog.load(name), "cuda")
     return {Path(path).name: text for path, text in files.items()}
 
 
+def cuda_files(name: str) -> dict[str, str]:
+    return dict(generated_cuda_files(name))
+
+
+ORACLES: dict[str, Oracle] = {}  # the same for all files of one spec
+
+
 def validate_cuda(name: str, files: dict[str, str]) -> Report:
     others = {key: text for key, text in files.items() if not key.endswith(".py")}
-    return validate_source(files[f"{name}.py"], others=others)
+    return validate_source(files[f"{name}.py"], cache=ORACLES, others=others)
 
 
 @pytest.mark.skipif(compiler() is None, reason="no C++ compiler")
