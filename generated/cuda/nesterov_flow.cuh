@@ -9,8 +9,8 @@
 //   beta/(2*k)*dot(X, X) + beta*c**2/k*L + 3*h/(k*t0)*beta0**(1/3)*beta**(2/3)*U
 //
 // Update derived from it:
-//   X <- (-1 + n + offset)**3*X/(n + offset)**3 + zeta*(-1 + n + offset)**4*(-1 + (n +
-//       offset)**4/(-1 + n + offset)**4)*G/(4*(n + offset)**3)
+//   X <- (-1 + n + offset)**3*X/(n + offset)**3 + zeta*((n + offset)**4 - (-1 + n +
+//       offset)**4)*G/(4*(n + offset)**3)
 //   w <- w - lr*X
 //
 // Hyperparameters:
@@ -85,9 +85,10 @@ SYMPLECTIC_INLINE Coefficients<Real> coefficients(const Inputs& in) {
     // beta(t-tau)/beta(t): what cooling leaves of the momenta
     const double decay = power<3>(in.n - 1.0 + in.offset_) / power<3>(in.n + in.offset_);
     // impulse of the loss gradient: time average of the thermal mass over the step
-    const double part_1 = power<4>(in.n + in.offset_) / power<4>(in.n - 1.0 + in.offset_) - 1.0;
-    const double part_2 = power<4>(in.n - 1.0 + in.offset_) * in.zeta;
-    const double impulse = part_2 * part_1 / (4.0 * power<3>(in.n + in.offset_));
+    const double part_2 = power<3>(in.n - 1.0 + in.offset_) + power<3>(in.n + in.offset_);
+    const double part_1 = part_2 + power<2>(in.n - 1.0 + in.offset_) * (in.n + in.offset_);
+    const double part_3 = power<2>(in.n + in.offset_) * (in.n - 1.0 + in.offset_);
+    const double impulse = in.zeta * (part_1 + part_3) / (4.0 * power<3>(in.n + in.offset_));
     return {static_cast<Real>(in.lr), static_cast<Real>(decay), static_cast<Real>(impulse)};
 }
 
@@ -172,7 +173,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "aa9da2b0f9be8354225cf4ab547f0481c69a2abe030834abed58ba153270f314",
-    "body_sha256": "de8d947809c2e057335f7a2bcbfa8f39ea5b74267ced4505633bc2e4702da16d",
+    "body_sha256": "a83608347cd8e7394aefd1d624a3970210dc986408ecd1ef3c24a571a21ea729",
     "command": "symplectic-codegen generate --catalog nesterov_flow --target cuda",
     "spec": {
         "format": 1,

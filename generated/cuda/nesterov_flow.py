@@ -6,8 +6,8 @@ Hamiltonian::
 
 Update derived from it::
 
-    X <- (-1 + n + offset)**3*X/(n + offset)**3 + zeta*(-1 + n + offset)**4*(-1 + (n +
-        offset)**4/(-1 + n + offset)**4)*G/(4*(n + offset)**3)
+    X <- (-1 + n + offset)**3*X/(n + offset)**3 + zeta*((n + offset)**4 - (-1 + n +
+        offset)**4)*G/(4*(n + offset)**3)
     w <- w - lr*X
 
 Hyperparameters:
@@ -60,7 +60,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "aa9da2b0f9be8354225cf4ab547f0481c69a2abe030834abed58ba153270f314",
-    "body_sha256": "39e07c6438d9aeafeeada3c43cc74c5db03cb323dd7b6d140de7f448f2add3aa",
+    "body_sha256": "0bf326d4e88391cc7d9f26338586008885797f2decc329d192465c31e97047fe",
     "command": "symplectic-codegen generate --catalog nesterov_flow --target cuda",
     "spec": {
         "format": 1,
@@ -568,8 +568,10 @@ class Kernels:
             # beta(t-tau)/beta(t): what cooling leaves of the momenta
             decay = (n - 1.0 + offset_) ** 3 / (n + offset_) ** 3
             # impulse of the loss gradient: time average of the thermal mass over the step
-            part_1 = (n + offset_) ** 4 / (n - 1.0 + offset_) ** 4 - 1.0
-            impulse = (n - 1.0 + offset_) ** 4 * zeta * part_1 / (4.0 * (n + offset_) ** 3)
+            part_2 = (n - 1.0 + offset_) ** 3 + (n + offset_) ** 3
+            part_1 = part_2 + (n - 1.0 + offset_) ** 2 * (n + offset_)
+            part_3 = (n + offset_) ** 2 * (n - 1.0 + offset_)
+            impulse = zeta * (part_1 + part_3) / (4.0 * (n + offset_) ** 3)
             coefficients = (lr, decay, impulse)
             for group in self._groups:
                 group.arguments["coefficients"] = coefficients
