@@ -69,7 +69,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "57eddecb4ce7e60b406bdd99d7b2f71a8ffa7c4d39fdc2b9272370d8d786e615",
-    "body_sha256": "cf6c5dfad9e52a221488b33c79b5c8474b9c086f1d9d5bb2b14d0ca66de30286",
+    "body_sha256": "b6409f7d979382968dbe248ea742ef24c4310faf358dc2221d8b1d5cb4d03050",
     "command": "symplectic-codegen generate --catalog adam --target cuda",
     "spec": {
         "format": 1,
@@ -274,6 +274,7 @@ class _Device:
         self._call(driver.cuInit(0))
         self._handle = self._call(driver.cuDeviceGet(number))
         self._context = self._call(driver.cuDevicePrimaryCtxRetain(self._handle))
+        self._known: dict[tuple[Any, ...], list[tuple[Any, int]]] = {}
 
     def _call(self, result: tuple[Any, ...]) -> Any:
         """What a function of the driver returned, if it did not fail."""
@@ -387,6 +388,9 @@ class _Device:
 
     def compile(self, names: Sequence[str], strict: bool) -> list[tuple[Any, int]]:
         """Kernels by their names in C++, each with how many blocks can be at work at once."""
+        key = (*names, strict)
+        if key in self._known:
+            return self._known[key]
         kinds = self._driver.CUdevice_attribute
         major, minor, processors = (
             self._call(self._driver.cuDeviceGetAttribute(kind, self._handle))
@@ -399,7 +403,8 @@ class _Device:
         code = _compiled(tuple(names), f"sm_{major}{minor}", strict)
         kernels = [code.get_kernel(name) for name in names]
         room = (k.occupancy.max_active_blocks_per_multiprocessor(_THREADS, 0) for k in kernels)
-        return [(k, processors * each) for k, each in zip(kernels, room, strict=True)]
+        self._known[key] = [(k, processors * n) for k, n in zip(kernels, room, strict=True)]
+        return self._known[key]
 
     def launch(self, kernel: Any, blocks: int, arguments: np.ndarray, stream: int) -> None:
         """Run a kernel, whose only argument is a struct."""

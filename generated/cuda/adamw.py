@@ -72,7 +72,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "255dc78dedf48d179a1e13ff506f230d800ba99cfeaa6e9636ade1d1ce689f8f",
-    "body_sha256": "48f2c168c3b32aecc846ac321a35361827ef3663e49b2f884264b4ec6b7bbf49",
+    "body_sha256": "243b687fa5dcc903b4b6f2b2f8928961dc6970f698bf51d3ae3c792170b81aa5",
     "command": "symplectic-codegen generate --catalog adamw --target cuda",
     "spec": {
         "format": 1,
@@ -287,6 +287,7 @@ class _Device:
         self._call(driver.cuInit(0))
         self._handle = self._call(driver.cuDeviceGet(number))
         self._context = self._call(driver.cuDevicePrimaryCtxRetain(self._handle))
+        self._known: dict[tuple[Any, ...], list[tuple[Any, int]]] = {}
 
     def _call(self, result: tuple[Any, ...]) -> Any:
         """What a function of the driver returned, if it did not fail."""
@@ -400,6 +401,9 @@ class _Device:
 
     def compile(self, names: Sequence[str], strict: bool) -> list[tuple[Any, int]]:
         """Kernels by their names in C++, each with how many blocks can be at work at once."""
+        key = (*names, strict)
+        if key in self._known:
+            return self._known[key]
         kinds = self._driver.CUdevice_attribute
         major, minor, processors = (
             self._call(self._driver.cuDeviceGetAttribute(kind, self._handle))
@@ -412,7 +416,8 @@ class _Device:
         code = _compiled(tuple(names), f"sm_{major}{minor}", strict)
         kernels = [code.get_kernel(name) for name in names]
         room = (k.occupancy.max_active_blocks_per_multiprocessor(_THREADS, 0) for k in kernels)
-        return [(k, processors * each) for k, each in zip(kernels, room, strict=True)]
+        self._known[key] = [(k, processors * n) for k, n in zip(kernels, room, strict=True)]
+        return self._known[key]
 
     def launch(self, kernel: Any, blocks: int, arguments: np.ndarray, stream: int) -> None:
         """Run a kernel, whose only argument is a struct."""

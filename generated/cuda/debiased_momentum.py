@@ -59,7 +59,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "ceefd61c5c4642d7f5d06dd33ead00d59958a961e998b32e5ae1c03fa45fad06",
-    "body_sha256": "b137f66895a7b005c28023a1db56ece1c639e0a9ddad56ae9ee71189ed678ea8",
+    "body_sha256": "663e9520ea3aa64f75c3643b204f5a3a61ece7fd9b15c3260e8d34b69499a23a",
     "command": "symplectic-codegen generate --catalog debiased_momentum --target cuda",
     "spec": {
         "format": 1,
@@ -236,6 +236,7 @@ class _Device:
         self._call(driver.cuInit(0))
         self._handle = self._call(driver.cuDeviceGet(number))
         self._context = self._call(driver.cuDevicePrimaryCtxRetain(self._handle))
+        self._known: dict[tuple[Any, ...], list[tuple[Any, int]]] = {}
 
     def _call(self, result: tuple[Any, ...]) -> Any:
         """What a function of the driver returned, if it did not fail."""
@@ -349,6 +350,9 @@ class _Device:
 
     def compile(self, names: Sequence[str], strict: bool) -> list[tuple[Any, int]]:
         """Kernels by their names in C++, each with how many blocks can be at work at once."""
+        key = (*names, strict)
+        if key in self._known:
+            return self._known[key]
         kinds = self._driver.CUdevice_attribute
         major, minor, processors = (
             self._call(self._driver.cuDeviceGetAttribute(kind, self._handle))
@@ -361,7 +365,8 @@ class _Device:
         code = _compiled(tuple(names), f"sm_{major}{minor}", strict)
         kernels = [code.get_kernel(name) for name in names]
         room = (k.occupancy.max_active_blocks_per_multiprocessor(_THREADS, 0) for k in kernels)
-        return [(k, processors * each) for k, each in zip(kernels, room, strict=True)]
+        self._known[key] = [(k, processors * n) for k, n in zip(kernels, room, strict=True)]
+        return self._known[key]
 
     def launch(self, kernel: Any, blocks: int, arguments: np.ndarray, stream: int) -> None:
         """Run a kernel, whose only argument is a struct."""

@@ -63,7 +63,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "5d4db6f36a670ea65a7bd26c002aadf404afad5d557b66413ad6b0b338b79781",
-    "body_sha256": "36cb627ed34b37419874b6b32157c2de10ba834e3f15cc79f94f47315197433e",
+    "body_sha256": "37b0ecf1d922fb007830a96bc2a520d8941b8f50efd00c46152dd25149a6f26b",
     "command": "symplectic-codegen generate --catalog relativistic --target cuda",
     "spec": {
         "format": 1,
@@ -216,6 +216,7 @@ class _Device:
         self._call(driver.cuInit(0))
         self._handle = self._call(driver.cuDeviceGet(number))
         self._context = self._call(driver.cuDevicePrimaryCtxRetain(self._handle))
+        self._known: dict[tuple[Any, ...], list[tuple[Any, int]]] = {}
 
     def _call(self, result: tuple[Any, ...]) -> Any:
         """What a function of the driver returned, if it did not fail."""
@@ -329,6 +330,9 @@ class _Device:
 
     def compile(self, names: Sequence[str], strict: bool) -> list[tuple[Any, int]]:
         """Kernels by their names in C++, each with how many blocks can be at work at once."""
+        key = (*names, strict)
+        if key in self._known:
+            return self._known[key]
         kinds = self._driver.CUdevice_attribute
         major, minor, processors = (
             self._call(self._driver.cuDeviceGetAttribute(kind, self._handle))
@@ -341,7 +345,8 @@ class _Device:
         code = _compiled(tuple(names), f"sm_{major}{minor}", strict)
         kernels = [code.get_kernel(name) for name in names]
         room = (k.occupancy.max_active_blocks_per_multiprocessor(_THREADS, 0) for k in kernels)
-        return [(k, processors * each) for k, each in zip(kernels, room, strict=True)]
+        self._known[key] = [(k, processors * n) for k, n in zip(kernels, room, strict=True)]
+        return self._known[key]
 
     def launch(self, kernel: Any, blocks: int, arguments: np.ndarray, stream: int) -> None:
         """Run a kernel, whose only argument is a struct."""
