@@ -350,7 +350,7 @@ SYMPLECTIC_INLINE void elements_1(
     store<N>(at.X + i, all_X);
 }
 
-// The sums of each array, from those of its chunks.
+// The sums of each array that takes part, from those of its chunks.
 template <typename Real>
 __device__ inline void sum_arrays_1(const Arguments<Real>& a, double* scratch) {
     constexpr int count = 1;
@@ -358,6 +358,9 @@ __device__ inline void sum_arrays_1(const Arguments<Real>& a, double* scratch) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     long long t = 0;
     for (; t < a.count && a.first_chunk[t + 1] - a.first_chunk[t] > wide; ++t) {
+        if (a.gradients[a.arrays[t].index] == nullptr) {
+            continue;
+        }
         double sum[count] = {};
 #pragma unroll 4
         for (long long k = a.first_chunk[t] + threadIdx.x; k < a.first_chunk[t + 1]; k += THREADS) {
@@ -372,6 +375,9 @@ __device__ inline void sum_arrays_1(const Arguments<Real>& a, double* scratch) {
         }
     }
     for (t += warp; t < a.count; t += WARPS) {
+        if (a.gradients[a.arrays[t].index] == nullptr) {
+            continue;
+        }
         double sum[count] = {};
 #pragma unroll 4
         for (long long k = a.first_chunk[t] + lane; k < a.first_chunk[t + 1]; k += 32) {
@@ -953,7 +959,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "5d4db6f36a670ea65a7bd26c002aadf404afad5d557b66413ad6b0b338b79781",
-    "body_sha256": "ea8b7c864ed3ada4713553a5057a5f926850238ae8f97410ee8a1afb33d6d17e",
+    "body_sha256": "19aa12e3be78c8da2ad772a9298864fdf1b9681027e353eaf59a07edfad68230",
     "command": "symplectic-codegen generate --catalog relativistic --target cuda",
     "spec": {
         "format": 1,

@@ -349,7 +349,7 @@ SYMPLECTIC_INLINE void elements_1(
     store<N>(at.X + i, all_X);
 }
 
-// The sums of each array, from those of its chunks.
+// The sums of each array that takes part, from those of its chunks.
 template <typename Real>
 __device__ inline void sum_arrays_1(const Arguments<Real>& a, double* scratch) {
     constexpr int count = 1;
@@ -357,6 +357,9 @@ __device__ inline void sum_arrays_1(const Arguments<Real>& a, double* scratch) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     long long t = 0;
     for (; t < a.count && a.first_chunk[t + 1] - a.first_chunk[t] > wide; ++t) {
+        if (a.gradients[a.arrays[t].index] == nullptr) {
+            continue;
+        }
         double sum[count] = {};
 #pragma unroll 4
         for (long long k = a.first_chunk[t] + threadIdx.x; k < a.first_chunk[t + 1]; k += THREADS) {
@@ -371,6 +374,9 @@ __device__ inline void sum_arrays_1(const Arguments<Real>& a, double* scratch) {
         }
     }
     for (t += warp; t < a.count; t += WARPS) {
+        if (a.gradients[a.arrays[t].index] == nullptr) {
+            continue;
+        }
         double sum[count] = {};
 #pragma unroll 4
         for (long long k = a.first_chunk[t] + lane; k < a.first_chunk[t + 1]; k += 32) {
@@ -939,7 +945,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "d84243da3ee85cad5eb49a52395fda202f8f7008b48311a05c3aece930df4ffd",
-    "body_sha256": "dbb25b07afb37a43a16f153853a0dffeae5fac187ebeca70afdcf2c985025c9c",
+    "body_sha256": "9071529e6fc093807363b434b00414f860a43043fe542032dfbe2baba32814b8",
     "command": "symplectic-codegen generate --catalog relativistic_degree_one --target cuda",
     "spec": {
         "format": 1,

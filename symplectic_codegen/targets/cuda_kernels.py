@@ -243,7 +243,7 @@ def _listed(launch: Launch, plan: Plan) -> list[str]:
     lines = []
     if width:
         row = f"static_cast<const Real*>(a.rows) + array.index * {width}"
-        lines.append(f"const Real* row = {row};")
+        lines.append(f"{INDENT * 3}const Real* row = {row};")
     first = 0
     for sweep in launch.sweeps:
         suffix = plan.suffix(sweep)
@@ -253,16 +253,17 @@ def _listed(launch: Launch, plan: Plan) -> list[str]:
         ):
             if chosen:
                 places = [f"row[{first + sweep.scalars.index(n)}]" for n in chosen]
-                lines += signature(f"{name}{suffix} = {kind}{suffix}<Real>{{", places, "};")
+                lines += signature(f"{name}{suffix} = {kind}{suffix}<Real>{{", places, "};", 3)
         first += len(sweep.scalars)
     if launch.makes_noise:
-        lines += [
+        noise = [
             "const Index* noise = a.noise + 3 * array.index;",
             "seed = noise[0];",
             "number = noise[1];",
             "view.origin = noise[2];",
         ]
-    return [f"{INDENT * 3}{line}" for line in lines]
+        lines += [f"{INDENT * 3}{line}" for line in noise]
+    return lines
 
 
 def _tail(launch: Launch, plan: Plan) -> list[str]:
