@@ -128,8 +128,15 @@ class Prepared:
         return bool(self.rule.block_values)
 
 
-def prepare(rule: UpdateRule) -> Prepared:
+def prepare(
+    rule: UpdateRule, reserved: frozenset[str] = _MODULE_NAMES, in_place: bool = True
+) -> Prepared:
     """Rename what would clash with names of the generated code, and settle the order of stores.
+
+    Args:
+        rule: what is to be generated.
+        reserved: the names that its template uses.
+        in_place: whether a store changes what later stores of the sweep read.
 
     Raises:
         TargetError: a hyperparameter cannot be an attribute of the class.
@@ -142,9 +149,10 @@ def prepare(rule: UpdateRule) -> Prepared:
             )
     rule_as_given, rule = rule, drop_unused(rule)
     functions = {_sweep_name(rule, index) for index in range(len(rule.stages))}
-    names = python_names(dict.fromkeys(_names(rule)), _MODULE_NAMES | functions)
+    names = python_names(dict.fromkeys(names_in(rule)), reserved | functions)
     renamed = _renamed(rule, names)
-    sweeps = tuple(_sweep(renamed, index) for index in range(len(renamed.stages)))
+    stages = range(len(renamed.stages))
+    sweeps = tuple(_sweep(renamed, index, reserved, in_place) for index in stages)
     return Prepared(renamed, rule_as_given, sweeps)
 
 
@@ -152,7 +160,7 @@ def _sweep_name(rule: UpdateRule, index: int) -> str:
     return "update" if len(rule.stages) == 1 else f"stage_{index + 1}"
 
 
-def _names(rule: UpdateRule) -> Iterator[str]:
+def names_in(rule: UpdateRule) -> Iterator[str]:
     """All names of a rule, the public ones first; w, G, L and n stay what they are."""
     yield from (p.name for p in rule.parameters)
     yield from (b.name for b in rule.buffers)
@@ -209,16 +217,16 @@ def _renamed(rule: UpdateRule, names: dict[str, str]) -> UpdateRule:
     )
 
 
-def _sweep(rule: UpdateRule, index: int) -> Sweep:
+def _sweep(rule: UpdateRule, index: int, reserved: frozenset[str], in_place: bool) -> Sweep:
     stage = rule.stages[index]
     arrays = (PARAMETER, GRADIENT, *(b.name for b in rule.buffers))
-    taken = set(_names(rule)) | _MODULE_NAMES
+    taken = set(names_in(rule)) | reserved
     elements, stores = list(stage.elements), []
     written = {store.target for store in stage.stores}
     for store in stage.stores:
         source = store.source
         # A store must not see what another store of the same sweep has written.
-        if source in written and source != store.target:
+        if in_place and source in written and source != store.target:
             source = fresh(f"{source}_old", taken)
             taken.add(source)
             elements.append(Assign(source, Ref(store.source)))
@@ -350,7 +358,7 @@ def step_code(prepared: Prepared, sweep_lines: Callable[[Sweep], list[str]]) -> 
         prepared: the rule.
         sweep_lines: calls one sweep; at depth 3.
     """
-    rule, taken = prepared.rule, set(_names(prepared.rule)) | _MODULE_NAMES
+    rule, taken = prepared.rule, set(names_in(prepared.rule)) | _MODULE_NAMES
     exprs = list(rule.scalar_expressions)
     used = {name for expr in exprs for name in references(expr)}
     used |= {name for sweep in prepared.sweeps for name in sweep.scalars}
@@ -415,7 +423,7 @@ def step_code(prepared: Prepared, sweep_lines: Callable[[Sweep], list[str]]) -> 
     refusals = [
         line
         for guard in rule.guards
-        for line in wrapped(f"ValueError: {_sentence(guard.message)}", 3, 1)
+        for line in wrapped(f"ValueError: {sentence(guard.message)}", 3, 1)
     ]
     return StepCode(inputs, guards, stages, results, docstring_text(refusals))
 
@@ -451,6 +459,19 @@ def bounds_text(interval: Interval) -> tuple[str, str]:
     return text, ""
 
 
+def bounds_lines(parameters: Iterable[Parameter]) -> list[str]:
+    """The entries of the table with the bounds of the hyperparameters."""
+    rows = [(p.name, *bounds_text(p.interval)) for p in parameters]
+    return [f"    {quoted(name)}: ({quoted(text)}, {test})," for name, text, test in rows if test]
+
+
+def provenance_lines(document: Document) -> list[str]:
+    """The entries of PROVENANCE."""
+    return [
+        line for key, value in document.provenance.items() for line in literal_lines(key, value)
+    ]
+
+
 def example_value(parameter: Parameter) -> str:
     """A value for a required hyperparameter that is inside its bounds.
 
@@ -466,7 +487,7 @@ def example_value(parameter: Parameter) -> str:
     return number_text(lower + 1 if lower is not None else (upper or Fraction(0)) - 1).text
 
 
-def module_lines(prepared: Prepared, document: Document) -> list[str]:
+def module_lines(prepared: Prepared, document: Document, example: Sequence[str]) -> list[str]:
     """The docstring of the module."""
     lines = wrapped(f"{document.title}.")
     lines += ["", "Hamiltonian::", "", *wrapped(document.hamiltonian, 1, 1)]
@@ -482,27 +503,27 @@ def module_lines(prepared: Prepared, document: Document) -> list[str]:
         lines += ["", "State:"]
         for buffer in prepared.original.buffers:
             meaning = buffer.meaning or "one value per element"
-            lines += wrapped(f"{buffer.name}: {_sentence(meaning)}", 1, 1)
+            lines += wrapped(f"{buffer.name}: {sentence(meaning)}", 1, 1)
         for state in prepared.original.states:
             meaning = state.meaning or "a scalar"
-            lines += wrapped(f"{state.name}: {_sentence(meaning)}", 1, 1)
+            lines += wrapped(f"{state.name}: {sentence(meaning)}", 1, 1)
         for block in per_parameter:
             meaning = block.meaning or "a scalar"
             lines += wrapped(f"{block.name}: {meaning.rstrip('.')}; one for each parameter.", 1, 1)
-    lines += ["", "Example::", "", *(INDENT + line for line in _example(prepared, document))]
+    lines += ["", "Example::", "", *((INDENT + line).rstrip() for line in example)]
     for note in document.notes:
         lines += ["", *wrapped(note)]
     lines += ["", "Generated by symplectic-codegen; PROVENANCE says from what and how."]
     return docstring_text(lines)
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
     return text if text.endswith(".") else f"{text}."
 
 
 def describe(parameter: Parameter) -> str:
     """Meaning, bounds and default of a hyperparameter."""
-    meaning = _sentence(parameter.meaning) + " " if parameter.meaning else ""
+    meaning = sentence(parameter.meaning) + " " if parameter.meaning else ""
     bounds = bounds_text(parameter.interval)[0]
     if parameter.default is None:
         return f"{meaning}In {bounds}; required."
@@ -558,7 +579,7 @@ def initial_lines(prepared: Prepared) -> list[str]:
         for old, new in zip(prepared.original.parameters, rule.parameters, strict=True)
         if new.name in used
     ]
-    taken = set(_names(rule)) | _MODULE_NAMES
+    taken = set(names_in(rule)) | _MODULE_NAMES
     starts = [Assign(s.name, ZERO if s.starts_with_loss else s.initial) for s in rule.states]
     lines += host_lines(starts, 3, taken)
     entries = [
@@ -614,14 +635,6 @@ def export_names(names: Iterable[str]) -> list[str]:
 def common_context(prepared: Prepared, document: Document, step: StepCode) -> dict[str, object]:
     """What `templates/common/module.py.jinja` needs."""
     rule = prepared.original
-    bounds = []
-    for parameter in rule.parameters:
-        text, test = bounds_text(parameter.interval)
-        if test:
-            bounds.append(f"    {quoted(parameter.name)}: ({quoted(text)}, {test}),")
-    provenance = [
-        line for key, value in document.provenance.items() for line in literal_lines(key, value)
-    ]
     host_exprs = [*prepared.rule.scalar_expressions, *(s.initial for s in prepared.rule.states)]
     loss = ["*", "loss: float"] if rule.needs_loss else []
     step_items = ["self", "grads: Sequence[np.ndarray | None]", *loss]
@@ -629,10 +642,10 @@ def common_context(prepared: Prepared, document: Document, step: StepCode) -> di
     return {
         "class_name": document.class_name,
         "summary": docstring_text(wrapped(f"{document.title}.", 1)),
-        "docstring": module_lines(prepared, document),
-        "provenance": provenance,
+        "docstring": module_lines(prepared, document, _example(prepared, document)),
+        "provenance": provenance_lines(document),
         "exports": export_names(["PROVENANCE", document.class_name, *functions]),
-        "bounds": bounds,
+        "bounds": bounds_lines(rule.parameters),
         "has_parameters": bool(rule.parameters),
         "hyperparameters": _tuple("_HYPERPARAMETERS = ", [quoted(p.name) for p in rule.parameters]),
         "parameter_names": [p.name for p in rule.parameters],
