@@ -49,6 +49,15 @@ class Document:
             raise TargetError(f"dtypes must be among {', '.join(DTYPES)}, not {self.dtypes}")
 
 
+def class_name(name: str) -> str:
+    """CamelCase of a snake_case name.
+
+    >>> class_name("heavy_ball")
+    'HeavyBall'
+    """
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
 @dataclass(frozen=True)
 class Target:
     """A language or library that code is generated for.
@@ -59,6 +68,7 @@ class Target:
         requires: the packages that the generated code imports.
         summary: what the user gets, in a few words.
         write: makes the source text of each file of the layout, in its order.
+        public: what an optimizer is called in its file: the name of a class, or of a function.
 
     >>> get = Target("t", ("t/{name}.py",), ("numpy", "no_such_package"), "", lambda r, d: ())
     >>> get.is_available()
@@ -70,6 +80,7 @@ class Target:
     requires: tuple[str, ...]
     summary: str
     write: Callable[[UpdateRule, Document], tuple[str, ...]]
+    public: Callable[[str], str] = class_name
 
     def paths(self, name: str) -> tuple[str, ...]:
         """The files of an optimizer called `name`."""

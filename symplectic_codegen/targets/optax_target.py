@@ -116,8 +116,13 @@ def _write(rule: UpdateRule, document: Document) -> tuple[str, ...]:
                 f"the hyperparameter {parameter.name} needs another name: "
                 "the generated function uses this one"
             )
-    shape = as_transformation(rule, f"{document.class_name}State", _MODULE_NAMES, _FIELDS)
+    shape = transformation(rule, document.class_name)
     return (render("optax/module.py.jinja", _context(shape, document)),)
+
+
+def transformation(rule: UpdateRule, class_name: str) -> Transformation:
+    """The rule in the names of the generated file."""
+    return as_transformation(rule, f"{class_name}State", _MODULE_NAMES, _FIELDS)
 
 
 # Scalars.
@@ -564,4 +569,5 @@ OPTAX = Target(
     ("jax", "optax", "numpy"),
     "a gradient transformation for JAX; needs JAX and optax only",
     _write,
+    public=lambda name: name,
 )

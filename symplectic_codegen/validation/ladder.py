@@ -9,15 +9,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from symplectic_codegen.driver import Derivation
 from symplectic_codegen.errors import SymplecticCodegenError
 from symplectic_codegen.generation import BOTH, spec_of
 from symplectic_codegen.provenance import read_provenance
+from symplectic_codegen.rule.rule import UpdateRule
 from symplectic_codegen.targets import get_target
 from symplectic_codegen.targets.base import DTYPES
 from symplectic_codegen.validation.audit import check_prologue
@@ -26,12 +29,14 @@ from symplectic_codegen.validation.identity import check_identity
 from symplectic_codegen.validation.module import (
     ForeignError,
     Subject,
+    array_subject,
     check_guards,
     check_shapes,
     check_state,
     check_trajectory,
-    load_class,
+    load_public,
 )
+from symplectic_codegen.validation.optax_module import optax_subject
 from symplectic_codegen.validation.problem import QUADRATIC, SMOOTH
 from symplectic_codegen.validation.report import Report, Rung, ValidationInputError, judged
 from symplectic_codegen.validation.trajectory import (
@@ -44,7 +49,10 @@ from symplectic_codegen.validation.trajectory import (
 )
 
 ORACLE = "oracle"
-ARRAY_TARGETS = ("numpy", "numba")  # they share the interface that rung 4 drives
+# How rung 4 drives what the file of a target defines.
+SUBJECTS: Mapping[str, Callable[[Any, UpdateRule], Subject]] = MappingProxyType(
+    {"numpy": array_subject, "numba": array_subject, "optax": optax_subject}
+)
 
 
 @dataclass(frozen=True)
@@ -140,7 +148,7 @@ def validate_source(text: str, path: str = "<source>", cache: Cache | None = Non
 def _module_rungs(oracle: Oracle, text: str, target: str, dtype: object) -> tuple[Rung, ...]:
     """Rung 4, on the way down only if there are oracles to compare with."""
     name = "generated module"
-    if target not in ARRAY_TARGETS:
+    if target not in SUBJECTS:
         return (judged(name, False, f"no oracle drives modules of the target {target!r}"),)
     availability = get_target(target).is_available()
     if not availability.ok:
@@ -150,10 +158,10 @@ def _module_rungs(oracle: Oracle, text: str, target: str, dtype: object) -> tupl
         return (judged(name, False, f"PROVENANCE gives the unknown dtype {dtype!r}"),)
     try:
         trajectories = oracle.trajectories
-        cls = load_class(oracle.derivation.spec.name, text)
+        public = load_public(get_target(target), oracle.derivation.spec.name, text)
     except (NoOracleError, ForeignError) as error:
         return (judged(name, False, str(error)),)
-    subject = Subject(cls, oracle.derivation.rule)
+    subject = SUBJECTS[target](public, oracle.derivation.rule)
     rungs: list[Rung] = []
     for each in map(str, dtypes):
         rungs += [check_trajectory(subject, trajectory, each) for trajectory in trajectories]

@@ -11,12 +11,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from symplectic_codegen.passes.increments import as_increments
 from symplectic_codegen.rule.expression import Op
-from symplectic_codegen.rule.interpreter import Bounded, RoundingBounds, State
+from symplectic_codegen.rule.interpreter import Bounded, RoundingBounds, State, interpret
+from symplectic_codegen.rule.rule import UpdateRule
+from symplectic_codegen.validation.trajectory import Rounding
 
 Value = Any
 
@@ -108,6 +112,46 @@ def traced_bounds(dtype: str, host: str = "float32") -> TracedBounds:
         float(element.max),
         sum_unit=float(scalar.eps) / 2,
     )
+
+
+@dataclass(frozen=True)
+class TracedRounding(Rounding):
+    """How a step in JAX rounds that returns what is to be added to the weights."""
+
+    numbers: TracedBounds
+
+    def step(
+        self,
+        rule: UpdateRule,
+        hyperparameters: Mapping[str, Any],
+        state: State,
+        w: Bounded,
+        G: Bounded,
+        loss: Any,
+        noise: Bounded,
+        blocks: Sequence[int] | None = None,
+    ) -> tuple[State, Bounded]:
+        moving, change = _increments(rule)
+        kept = replace(state, scalars={n: self._read(v) for n, v in state.scalars.items()})
+        given = known(hyperparameters)
+        new, _ = interpret(moving, given, kept, w, G, loss, self.numbers, noise, blocks)
+        moved = self.numbers.element().apply(Op.ADD, w, new.buffers[change])
+        return stored(new, self.numbers), moved
+
+    def _read(self, value: Bounded) -> Bounded:
+        """A state is its field and what rounding has left out of it; a step reads the field."""
+        return Bounded(value.value, value.error + self.numbers.unit * np.abs(value.value))
+
+
+@lru_cache(maxsize=64)
+def _increments(rule: UpdateRule) -> tuple[UpdateRule, str]:
+    return as_increments(rule)
+
+
+@lru_cache(maxsize=4)
+def traced_rounding(dtype: str) -> TracedRounding:
+    """The rounding of leaves in `dtype`, which is JAX's default type too."""
+    return TracedRounding(traced_bounds(dtype, dtype))
 
 
 def stored(state: State, numbers: TracedBounds) -> State:
