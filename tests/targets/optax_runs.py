@@ -11,13 +11,10 @@ import numpy as np
 import optax
 from hand_made import HYPERPARAMETERS
 
-from symplectic_codegen.passes.increments import as_increments
-from symplectic_codegen.rule.expression import Op
-from symplectic_codegen.rule.interpreter import Bounded, State, initial_state, interpret
-from symplectic_codegen.rule.noise import standard_normal
+from symplectic_codegen.rule.interpreter import Bounded, State, initial_state
 from symplectic_codegen.rule.rule import UpdateRule
 from symplectic_codegen.targets.optax_target import transformation
-from symplectic_codegen.validation.traced import TracedBounds, known, stored, traced_bounds
+from symplectic_codegen.validation.traced import TracedRounding, known, stored, traced_bounds
 
 LOSSES = (0.75, 0.5, 0.25)
 
@@ -60,15 +57,6 @@ def kept(rule: UpdateRule, state: Any, name: str) -> Any:
     return getattr(state, field)
 
 
-def noise(rule: UpdateRule, step: int, size: int, numbers: TracedBounds) -> Bounded | None:
-    """The oracle's random numbers, and how far rounding may move them."""
-    if not rule.needs_noise:
-        return None
-    exact = np.array(standard_normal(0, step, range(size)))
-    # The angle is rounded twice at up to pi, the radius is below 7, and so is every number.
-    return Bounded(exact, np.abs(exact) * numbers.element_unit + 64 * numbers.unit)
-
-
 def compare(
     module: Any,
     rule: UpdateRule,
@@ -80,32 +68,21 @@ def compare(
 ) -> Bounded:
     """Some steps in both ways; the parameters as the oracle sees them in the end."""
     given = values or HYPERPARAMETERS[rule.name]
-    dtype = params[0].dtype.name
-    numbers = traced_bounds(dtype, jnp.zeros([]).dtype.name)
+    numbers = traced_bounds(params[0].dtype.name, jnp.zeros([]).dtype.name)
+    rounding = TracedRounding(numbers)
     solver = getattr(module, rule.name)(**given)
     state, update = solver.init(params), wrap(solver.update)
-    blocks = [p.size for p in params]
-    moving, change = as_increments(rule)
-    hyperparameters = known(given)
-    w = numbers.vector(flat(params))
-    oracle = initial_state(rule, hyperparameters, len(w), numbers, len(params))
+    w, blocks = numbers.vector(flat(params)), [p.size for p in params]
+    oracle = initial_state(rule, known(given), len(w), numbers, len(params))
+    oracle = stored(oracle, numbers)
     for number, (grads, loss) in enumerate(zip(all_grads, losses, strict=False), 1):
         more = {"value": jnp.asarray(loss)} if rule.needs_loss else {}
         updates, state = update(grads, state, params, **more)
         params = optax.apply_updates(params, updates)
-        oracle, _ = interpret(
-            moving,
-            hyperparameters,
-            stored(oracle, numbers),
-            w,
-            flat(grads),
-            loss,
-            numbers,
-            noise(rule, number, len(w), numbers),
-            blocks,
-        )
-        w = numbers.element().apply(Op.ADD, w, oracle.buffers[change])
-    check(rule, params, state, w, stored(oracle, numbers))
+        noise = rounding.noise(number, len(w) if rule.needs_noise else 0)
+        G = numbers.vector(flat(grads))
+        oracle, w = rounding.step(rule, given, oracle, w, G, loss, noise, blocks)
+    check(rule, params, state, w, oracle)
     return w
 
 
