@@ -227,13 +227,16 @@ def _call_lines(function: Function) -> list[str]:
     """The call that makes a sweep over all leaves, at depth 2."""
     trees = ["updates" if name == GRADIENT else name for name in function.arrays]
     targets = function.results
-    call = [function.name, str(len(targets)), _tuple(trees), _tuple(function.scalars)]
     left = f"({targets[0]},)" if len(targets) == 1 else ", ".join(targets)
+    unpacking: list[str] = []
     if len(f"{INDENT * 2}{left} = _each_leaf(") > LINE_LENGTH:
-        left = "results"
-        lines = bracketed(f"{left} = _each_leaf(", call, ")", 2)
-        return [*lines, *bracketed("(", targets, ") = results", 2)]
-    return bracketed(f"{left} = _each_leaf(", call, ")", 2)
+        left, unpacking = "results", bracketed("(", targets, ") = results", 2)
+    call = [function.name, str(len(targets)), _tuple(trees), _tuple(function.scalars)]
+    lines = bracketed(f"{left} = _each_leaf(", call, ")", 2)
+    if any(len(line) > LINE_LENGTH for line in lines):
+        long = [bracketed("(", items, "),", 3) for items in (trees, function.scalars)]
+        lines = [*lines[:3], *(line for rows in long for line in rows), lines[-1]]
+    return lines + unpacking
 
 
 def _tuple(items: Sequence[str]) -> str:

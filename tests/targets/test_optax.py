@@ -3,8 +3,11 @@
 # ruff: noqa: E402  (without JAX the rest is not even imported)
 from __future__ import annotations
 
+import dataclasses
 import functools
 import io
+import itertools
+import json
 import re
 import subprocess
 import sys
@@ -138,7 +141,7 @@ def test_every_operation_on_special_values(load: Load, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("p", [0.0, -0.0, 1e-300, 1e-20, 0.3, -1.0, -2.0, 800.0, -800.0, 1e300])
-@pytest.mark.parametrize("q", [0.0, -1.5, 2.0, 1e300])
+@pytest.mark.parametrize("q", [-1.5, 1e300])
 def test_every_operation_on_known_scalars(load: Load, p: float, q: float) -> None:
     """Without a warning and without an error, whatever the values are."""
     with jax.enable_x64(True):
@@ -147,27 +150,28 @@ def test_every_operation_on_known_scalars(load: Load, p: float, q: float) -> Non
         compare(load("optax", COVERAGE), COVERAGE, [empty], [[empty]], values, wrap=lambda f: f)
 
 
-@pytest.mark.parametrize("p", [0.0, 1e-20, 0.3, 0.999, -1.0, -2.0, 80.0, -80.0])
-@pytest.mark.parametrize("q", [0.0, -1.5, 2.0, 1e30])
-def test_every_operation_on_traced_scalars(load: Load, p: float, q: float) -> None:
+def test_every_operation_on_traced_scalars(load: Load) -> None:
     """Hyperparameters that are arrays give what numbers give, in the precision that they have."""
-    given = {"p": np.float32(p), "q": np.float32(q)}
-    exact = {name: float(value) for name, value in given.items()}
-    _, known = run(make(load, COVERAGE, **exact), jnp.zeros(0), [jnp.zeros(0)])
-    solver = make(load, COVERAGE, **exact)
-    state = solver.init(jnp.zeros(0))
+    nothing = jnp.zeros(0)
+    state = make(load, COVERAGE).init(nothing)
 
     @jax.jit
-    def step(p: Any, q: Any, state: Any) -> Any:
-        solver = make(load, COVERAGE, p=p, q=q)
-        return solver.update(jnp.zeros(0), state, jnp.zeros(0))[1]
+    def step(p: Any, q: Any) -> Any:
+        return make(load, COVERAGE, p=p, q=q).update(nothing, state, nothing)[1]
 
-    traced = step(given["p"], given["q"], state)
-    for scalar in COVERAGE.states:
-        a, b = (np.float64(kept(COVERAGE, s, scalar.name)) for s in (known, traced))
-        # 32 units of the function, and that of the argument where the function is steep.
-        slope = 1 + abs(p) + abs(q) if scalar.name in _STEEP else 1
-        np.testing.assert_allclose(b, a, rtol=slope * 2.0**-19, atol=1e-37, err_msg=scalar.name)
+    for p, q in itertools.product(
+        (0.0, 1e-20, 0.3, 0.999, -1.0, -2.0, 80.0, -80.0), (0.0, -1.5, 2.0)
+    ):
+        single = {"p": np.float32(p), "q": np.float32(q)}
+        exact = {name: float(value) for name, value in single.items()}
+        known = make(load, COVERAGE, **exact).update(nothing, state, nothing)[1]
+        traced = step(**single)
+        for scalar in COVERAGE.states:
+            a, b = (np.float64(kept(COVERAGE, s, scalar.name)) for s in (known, traced))
+            # 32 units of the function, and that of the argument where the function is steep.
+            slope = 1 + abs(p) + abs(q) if scalar.name in _STEEP else 1
+            where = f"{scalar.name} at {exact}"
+            np.testing.assert_allclose(b, a, rtol=slope * 2.0**-19, atol=1e-37, err_msg=where)
 
 
 _STEEP = {"Sh_pow", "Sh_powm1", "Sh_exp", "Sh_expm1", "Sh_exprel", "Sh_sinh", "Sh_cosh", "Sh_tan"}
@@ -624,7 +628,7 @@ def test_one_dtype(load: Load) -> None:
         solver.init({"a": jnp.ones(1, jnp.bfloat16)})
 
 
-@pytest.mark.parametrize("rule", [*SPECIAL_RULES, NOISY], **by_name)
+@pytest.mark.parametrize("rule", [BLOCK_NORM, NOISY], **by_name)
 def test_strict_promotion(load: Load, rule: UpdateRule) -> None:
     solver, w = make(load, rule), jnp.ones(3)
     expected = run(solver, w, [w, w], **keywords(rule, 0.5))
@@ -936,8 +940,6 @@ REFUSING = UpdateRule(
 
 def test_a_refused_step_is_nan_in_compiled_code(load: Load) -> None:
     """The parameters show it, the state is good for going on from."""
-    import dataclasses
-
     guards = tuple(
         dataclasses.replace(g, expr=e, message=m)
         for g, e, m in (
@@ -1072,8 +1074,6 @@ print(json.dumps([seconds, (w + updates).tolist(), packages]))
 
 
 def test_generated_files_stand_alone(load: Load) -> None:
-    import json
-
     path = Path(str(load("optax", MOMENTUM).__file__))
     script = _ALONE.format(folder=str(path.parent), module=path.stem)
     done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True)
