@@ -248,10 +248,8 @@ def _tuple(items: Sequence[str]) -> str:
 
 def _init_lines(shape: Transformation) -> list[str]:
     rule, taken = shape.rule, shape.taken | _MODULE_NAMES
-    known = [s for s in rule.states if not s.starts_with_loss]
-    used = {name for state in known for name in references(state.initial)}
     lines = [f'{INDENT * 2}_check_types("params", params)']
-    lines += _value_lines(shape, used, "0")
+    lines += _value_lines(shape, _used_at_first(shape), "0")
     items = [f"{_COUNT}=jnp.zeros([], jnp.int32)"]
     for name in shape.buffers:
         items.append(f"{shape.fields[name]}=_zeros_like(params, accumulator_dtype)")
@@ -265,6 +263,12 @@ def _init_lines(shape: Transformation) -> list[str]:
         fields = [shape.fields[name], *([shape.rests[name]] if name in shape.rests else [])]
         items += [f"{field}=_zero_for_each(params)" for field in fields]
     return lines + bracketed(f"return {shape.state_class}(", items, ")", 2)
+
+
+def _used_at_first(shape: Transformation) -> set[str]:
+    """All names that the state before the first step depends on."""
+    known = [s.initial for s in shape.rule.states if not s.starts_with_loss]
+    return {name for expr in known for name in references(expr)}
 
 
 def _start(state: ScalarState, taken: set[str]) -> tuple[str, list[str]]:
@@ -498,10 +502,10 @@ def _example(shape: Transformation) -> list[str]:
 
 def _imports(shape: Transformation, helpers: set[Op]) -> list[str]:
     """What the file needs of the standard library."""
-    uses_math = shape.original.parameters or shape.rule.needs_noise or Op.ERF in helpers
-    lines = ["import math"] if uses_math else []
-    lines += ["import numbers", "from collections.abc import Callable"]
-    return [*lines, "from typing import Any, NamedTuple"]
+    reads_numbers = shape.original.parameters or shape.rule.needs_noise
+    lines = ["import math"] if reads_numbers or Op.ERF in helpers else []
+    lines += ["import numbers"] if reads_numbers or shape.rule.needs_loss else []
+    return [*lines, "from collections.abc import Callable", "from typing import Any, NamedTuple"]
 
 
 def _context(shape: Transformation, document: Document) -> dict[str, object]:
@@ -523,6 +527,8 @@ def _context(shape: Transformation, document: Document) -> dict[str, object]:
         "**extra_args: Any",
     ]
     pairs = [f"{p.name}={p.name}" for p in shape.original.parameters]
+    read = {p.name for p in rule.parameters} & (_used(shape) | _used_at_first(shape))
+    check = ("hyperparameters = " if read else "") + "_checked_hyperparameters("
     return {
         "name": name,
         "docstring": module_lines(shape.prepared, document, _example(shape)),
@@ -540,7 +546,8 @@ def _context(shape: Transformation, document: Document) -> dict[str, object]:
         "signature": _signature(shape),
         "factory_doc": _factory_doc(shape, document),
         "has_parameters": bool(pairs),
-        "hyperparameters": bracketed("hyperparameters = _checked_hyperparameters(", pairs, ")", 1),
+        "hyperparameters": bracketed(check, pairs, ")", 1),
+        "reads_hyperparameters": bool(read),
         "init": _init_lines(shape),
         "update_signature": bracketed(
             "def update_fn(", update, f") -> tuple[optax.Updates, {shape.state_class}]:", 1
@@ -553,7 +560,7 @@ def _context(shape: Transformation, document: Document) -> dict[str, object]:
         "has_totals": any(not r.per_block for r in rule.reductions),
         "has_stacks": any(r.per_block for r in rule.reductions),
         "has_sums": bool(shape.accumulations),
-        "has_scalars": bool(pairs) or rule.needs_loss,
+        "has_scalars": bool(read) or rule.needs_loss,
         "has_powers": has_powers,
         "helpers": sorted(op.spelling for op in helpers),
         "scalar_functions": functions,

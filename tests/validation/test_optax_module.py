@@ -69,7 +69,7 @@ MUTATIONS = {
     "state not kept": ("momentum", "X=_kept(X, state.X)", "X=state.X"),
     "step count": ("debiased_momentum", "count = optax.safe_increment(state.count)", "count = 1"),
     "time": ("relativistic", "_add(t, state.t_rest, tau)", "_add(t, state.t_rest, 1.000001 * tau)"),
-    "not all leaves": ("relativistic", "sum(jax.tree.leaves(sums),", "sum(jax.tree.leaves(sums)[1:],"),
+    "not all leaves": ("relativistic", "leaves(sums), np", "leaves(sums)[1:], np"),
     "None moves": ("momentum", "o if n is None else", "o * 0 if n is None else"),
     "state not restored": ("momentum", "X=_zeros_like(params, accumulator_dtype)", "X=params"),
     "weights not seen": ("weight_decay", "pull * w", "pull * X"),
