@@ -70,7 +70,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "57eddecb4ce7e60b406bdd99d7b2f71a8ffa7c4d39fdc2b9272370d8d786e615",
-    "body_sha256": "192e90272d2a75683dfdfd072f3e053f55727b20b12b258db5ffb9393ad71749",
+    "body_sha256": "5f1f9d9a8f1a4aaf19e7f2c1c31554d1c5a6792d6a9afa957fd0c73de6f7c188",
     "command": "symplectic-codegen generate --catalog adam --target optax",
     "spec": {
         "format": 1,
@@ -290,9 +290,10 @@ def _library(*values: Any) -> Any:
 
 def _powm1(x: Any, y: Any) -> Any:
     """x**y - 1 for x >= 0, without cancellation for x near 1."""
-    base = _library(x)
-    exponent = y * base.log(base.where(x > 0, x, 1.0))[()]
     library = _library(x, y)
+    if isinstance(x, float) and x > 0:
+        return library.expm1(y * np.log(x))
+    exponent = y * library.log(library.where(x > 0, x, 1.0))
     return library.where(x > 0, library.expm1(exponent), library.power(x, y) - 1.0)[()]
 
 

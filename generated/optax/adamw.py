@@ -73,7 +73,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "255dc78dedf48d179a1e13ff506f230d800ba99cfeaa6e9636ade1d1ce689f8f",
-    "body_sha256": "6b4674914d0a570665ea8cd90cbef32594068427bf4a09ab260d9d8f05187799",
+    "body_sha256": "97a5dbf43d4a8d88599cdd33832b006adba6d74617209b13861ea6f319b514aa",
     "command": "symplectic-codegen generate --catalog adamw --target optax",
     "spec": {
         "format": 1,
@@ -317,9 +317,10 @@ def _library(*values: Any) -> Any:
 
 def _powm1(x: Any, y: Any) -> Any:
     """x**y - 1 for x >= 0, without cancellation for x near 1."""
-    base = _library(x)
-    exponent = y * base.log(base.where(x > 0, x, 1.0))[()]
     library = _library(x, y)
+    if isinstance(x, float) and x > 0:
+        return library.expm1(y * np.log(x))
+    exponent = y * library.log(library.where(x > 0, x, 1.0))
     return library.where(x > 0, library.expm1(exponent), library.power(x, y) - 1.0)[()]
 
 

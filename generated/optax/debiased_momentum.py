@@ -60,7 +60,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "ceefd61c5c4642d7f5d06dd33ead00d59958a961e998b32e5ae1c03fa45fad06",
-    "body_sha256": "57e26b99028968f5b562152a5293f18ac1489df0e2bcafee5816ee3f34333141",
+    "body_sha256": "d7bbdd637bc1eb0a0074a55a16d1e91019da785184fc8ddfe90c2c138200f082",
     "command": "symplectic-codegen generate --catalog debiased_momentum --target optax",
     "spec": {
         "format": 1,
@@ -243,9 +243,10 @@ def _library(*values: Any) -> Any:
 
 def _powm1(x: Any, y: Any) -> Any:
     """x**y - 1 for x >= 0, without cancellation for x near 1."""
-    base = _library(x)
-    exponent = y * base.log(base.where(x > 0, x, 1.0))[()]
     library = _library(x, y)
+    if isinstance(x, float) and x > 0:
+        return library.expm1(y * np.log(x))
+    exponent = y * library.log(library.where(x > 0, x, 1.0))
     return library.where(x > 0, library.expm1(exponent), library.power(x, y) - 1.0)[()]
 
 

@@ -6,8 +6,8 @@ Hamiltonian::
 
 Update derived from it::
 
-    X <- (-1 + n + offset)**3*X/(n + offset)**3 + zeta*(-1 + n + offset)**4*(-1 + (n +
-        offset)**4/(-1 + n + offset)**4)*G/(4*(n + offset)**3)
+    X <- (-1 + n + offset)**3*X/(n + offset)**3 + zeta*((n + offset)**4 - (-1 + n +
+        offset)**4)*G/(4*(n + offset)**3)
     w <- w - lr*X
 
 Hyperparameters:
@@ -61,7 +61,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "aa9da2b0f9be8354225cf4ab547f0481c69a2abe030834abed58ba153270f314",
-    "body_sha256": "27900b20acfd7e0b9c366311fe8d8d1b4be5864d32c6c5960e0f6edf172a7ffe",
+    "body_sha256": "335ced940dc483168b0ce0c009490341969860e45092df2525b77ba263a31c79",
     "command": "symplectic-codegen generate --catalog nesterov_flow --target optax",
     "spec": {
         "format": 1,
@@ -180,8 +180,10 @@ def nesterov_flow(
         # beta(t-tau)/beta(t): what cooling leaves of the momenta
         decay = (n - 1.0 + offset) ** 3 / (n + offset) ** 3
         # impulse of the loss gradient: time average of the thermal mass over the step
-        part_1 = (n + offset) ** 4 / (n - 1.0 + offset) ** 4 - 1.0
-        impulse = (n - 1.0 + offset) ** 4 * zeta * part_1 / (4.0 * (n + offset) ** 3)
+        part_2 = (n - 1.0 + offset) ** 3 + (n + offset) ** 3
+        part_1 = part_2 + (n - 1.0 + offset) ** 2 * (n + offset)
+        part_3 = (n + offset) ** 2 * (n - 1.0 + offset)
+        impulse = zeta * (part_1 + part_3) / (4.0 * (n + offset) ** 3)
         change, X = _each_leaf(_sweep, 2, (updates, X), (lr, decay, impulse))
         new_state = NesterovFlowState(count=count, X=_kept(X, state.X))
         return _like(change, updates, params), new_state

@@ -64,7 +64,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "5d4db6f36a670ea65a7bd26c002aadf404afad5d557b66413ad6b0b338b79781",
-    "body_sha256": "5ea55c4748986004fc6aedeae4d0823bf082efc8f996638e174ea776618b71da",
+    "body_sha256": "b3e31cf3d5849c39abfc4bee01aedabde2dfc57953d7861e4d800c67a986aa24",
     "command": "symplectic-codegen generate --catalog relativistic --target optax",
     "spec": {
         "format": 1,
@@ -154,6 +154,9 @@ def relativistic(
 
     Returns:
         The transformation.
+
+    Sums over elements are sums over whole arrays, however these are sharded; only inside of
+    `jax.shard_map` they are sums over what is there.
     """
     hyperparameters = _checked_hyperparameters(tau=tau, gamma=gamma, h=h, k=k, c=c, beta0=beta0)
 

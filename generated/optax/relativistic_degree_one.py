@@ -61,7 +61,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "d84243da3ee85cad5eb49a52395fda202f8f7008b48311a05c3aece930df4ffd",
-    "body_sha256": "c7ea265f237459e72c41019c34b4f4437980dcf60d00357fdc713a3a43c6e1cb",
+    "body_sha256": "6a1f03f0d468cac9d6e557df5f71dabbaf942461b7e1d2a7ae7140ebba3af184",
     "command": "symplectic-codegen generate --catalog relativistic_degree_one --target optax",
     "spec": {
         "format": 1,
@@ -165,6 +165,9 @@ def relativistic_degree_one(
 
     Returns:
         The transformation.
+
+    Sums over elements are sums over whole arrays, however these are sharded; only inside of
+    `jax.shard_map` they are sums over what is there.
     """
     hyperparameters = _checked_hyperparameters(lr=lr, momentum=momentum, zeta=zeta, s=s)
 

@@ -442,6 +442,8 @@ def _factory_doc(shape: Transformation, document: Document) -> list[str]:
     call = "update(grads, state, params" + (", value=loss)" if shape.rule.needs_loss else ")")
     text = f" It needs {' and '.join(needed)}: {call}." if needed else ""
     lines += ["", f"{INDENT}Returns:", *wrapped(f"The transformation.{text}", 2)]
+    if shape.rule.reductions:
+        lines += ["", *wrapped(_SUMS, 1)]
     if shape.original.guards:
         lines += ["", f"{INDENT}Raises:"]
         for guard in shape.original.guards:
@@ -459,6 +461,10 @@ _SEED = (
     "numbers, however the parameters are cut into leaves or distributed."
 )
 _ACCUMULATORS = "that of the parameter unless told, and float32 for narrower ones."
+_SUMS = (
+    "Sums over elements are sums over whole arrays, however these are sharded; only inside of "
+    "`jax.shard_map` they are sums over what is there."
+)
 _REFUSAL = (
     "Compiled code cannot raise: there the updates are NaN, and the state stays as it was, its "
     "count included."

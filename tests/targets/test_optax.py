@@ -509,7 +509,7 @@ def test_what_has_no_gradient_takes_no_part(load: Load, rule: UpdateRule) -> Non
 
 def test_a_tree_that_does_not_fit_is_refused(load: Load) -> None:
     solver = make(load, MOMENTUM)
-    with pytest.raises(ValueError, match="[Dd]ict"):
+    with pytest.raises(ValueError, match=r"[Dd]ict"):
         solver.update({"b": jnp.ones(2)}, solver.init({"a": jnp.ones(2)}))
 
 
