@@ -390,7 +390,7 @@ def _result_lines(shape: Transformation) -> list[str]:
         )
     for state in shape.rule.states:
         field, source = shape.fields[state.name], shape.sources.get(state.name)
-        value = f"jnp.asarray({source}, float)" if source else f"state.{field}"
+        value = f"jnp.asarray({source})" if source else f"state.{field}"
         items.append(f"{field}={value}")
         if state.name in shape.rests:
             items.append(f"{shape.rests[state.name]}={shape.rests[state.name]}")

@@ -424,6 +424,15 @@ def test_kinds_of_numbers(load: Load, value: Any) -> None:
     assert solver.update(jnp.ones(1), solver.init(jnp.ones(1)))[0][0] == -1
 
 
+def test_narrow_hyperparameters_are_no_reason_to_compute_in_their_type(load: Load) -> None:
+    """inject_hyperparams makes bfloat16 of them where the parameters are of this type."""
+    narrow = {"lr": jnp.bfloat16(0.1), "momentum": jnp.bfloat16(0.9)}
+    wide = {name: jnp.float32(value) for name, value in narrow.items()}
+    params, grads = jnp.ones(3), [jnp.ones(3)] * 3
+    expected = run(make(load, BIAS_CORRECTED, **wide), params, grads)
+    assert equal(run(make(load, BIAS_CORRECTED, **narrow), params, grads), expected)
+
+
 def test_arrays_that_are_no_scalars_are_refused(load: Load) -> None:
     solver = make_momentum(load)(lr=jnp.ones(2))
     with pytest.raises(ValueError, match=r"single number .* shape \(2,\)"):
