@@ -25,7 +25,7 @@ from symplectic_codegen.language.parameters import standard_hyperparameters
 from symplectic_codegen.language.spec import CHOICES, EXPRESSIONS, Spec
 from symplectic_codegen.provenance import UNSEALED, VERSION, seal
 from symplectic_codegen.targets import get_target
-from symplectic_codegen.targets.base import DTYPES, Document, Target
+from symplectic_codegen.targets.base import DTYPES, Document, Target, class_name
 
 BOTH = "any"  # dtype: follow the parameters, float32 or float64
 PROGRAM = "symplectic-codegen"
@@ -43,7 +43,7 @@ def generate(
 
     Args:
         source: a Hamiltonian (text or parsed), a spec, or what was derived from one.
-        target: "numpy", "numba" or "cuda"; see `symplectic_codegen.targets`.
+        target: "numpy", "numba" or another one of `symplectic_codegen.targets`.
         name: snake_case name; the class has it in CamelCase.
         dtype: "float32", "float64", or "any" to follow the parameters.
         command: the command that regenerates the files, for PROVENANCE.
@@ -72,8 +72,10 @@ def load(
     *,
     name: str | None = None,
     dtype: str = BOTH,
-) -> type[Any]:
-    """The optimizer class, generated, written to a cache folder and imported.
+) -> Any:
+    """The optimizer, generated, written to a cache folder and imported.
+
+    It is a class, or for the target "optax" the function that makes the transformation.
 
     Raises:
         TargetError: what the target needs is not installed.
@@ -97,8 +99,7 @@ def load(
     others = {name: text for name, text in files.items() if name != file}
     stem = Path(file).stem
     module = import_source(stem, text, others)
-    (cls,) = (v for k, v in vars(module).items() if k == class_name(stem))
-    return cls
+    return vars(module)[get_target(target).public(stem)]
 
 
 def import_source(stem: str, text: str, others: Mapping[str, str] | None = None) -> Any:
@@ -135,15 +136,6 @@ def cache_folder() -> Path:
         if status.st_uid != os.getuid() or status.st_mode & 0o022:
             return Path(tempfile.mkdtemp(prefix="symplectic_codegen-"))
     return folder
-
-
-def class_name(name: str) -> str:
-    """CamelCase of a snake_case name.
-
-    >>> class_name("heavy_ball")
-    'HeavyBall'
-    """
-    return "".join(part.capitalize() for part in name.split("_"))
 
 
 def _document(derivation: Derivation, target: Target, dtype: str, command: str | None) -> Document:

@@ -768,16 +768,16 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "0f8b671b670b47b1efd15f168b1c0cb06e2ade59795a943bf7e0da3adf88a8f4",
-    "body_sha256": "43fa5e4a130931b71c8784bfc6a8a92c5440e3a652c292f2c1f8469b39acdb20",
+    "spec_sha256": "76be766bb155d26d95d8b28396e00e7fcc6e88a5daca2e27d2835b183991b647",
+    "body_sha256": "0ec7ebc457ff28789e95fd9ac30204018682f76edd71692ea92589ef8a339e76",
     "command": "symplectic-codegen generate --catalog adabelief --target cuda",
     "spec": {
         "format": 1,
         "title": "AdaBelief",
         "description": (
             "Adam with the memory of what the momenta did not foresee: (1 - exp(-gamma*t))*X is "
-            "the average\nof the gradients before its bias correction. As in the authors' code a "
-            "small number is added to\nthe square in each step.\n"
+            "the average\nof the gradients before its bias correction. As the authors do, a small "
+            "number is added to the\nsecond moment in each step.\n"
         ),
         "hyperparameters": [
             {
@@ -786,15 +786,11 @@ PROVENANCE = {
                 "bounds": "[0, 0]",
                 "meaning": "infinite temperature at the start",
             },
-            {
-                "name": "small",
-                "default": "1/100000000",
-                "meaning": "added to the square in each step",
-            },
+            {"name": "small", "meaning": "added to each square"},
             {"name": "nu", "meaning": "relaxation rate of the metric"},
             {
                 "name": "eps",
-                "default": "1/100000000",
+                "default": "1/10000000000000000",
                 "meaning": "added to the root of the second moment",
             },
             {
@@ -819,6 +815,12 @@ PROVENANCE = {
                 "bounds": "[0, 1)",
                 "meaning": "decay rate of the second moment",
                 "equals": "exp(-nu*tau)",
+            },
+            {
+                "name": "eps_square",
+                "default": "1/10000000000000000",
+                "meaning": "added to the second moment in each step",
+                "equals": "small*(1 - exp(-nu*tau))",
             },
             {
                 "name": "gain",

@@ -12,16 +12,16 @@
 // Update derived from it:
 //   X <- (-beta1**n + beta1)*X/(1 - beta1**n) + (1 - beta1)*G/(1 - beta1**n)
 //   average(small + (G - X*(1 - exp(-gamma*t)))**2, nu) <- (-beta2**n + beta2)*average(small + (G -
-//       X*(1 - exp(-gamma*t)))**2, nu)/(1 - beta2**n) + (1 - beta2)*(small + (-(1 - beta1**n)*X +
-//       G)**2)/(1 - beta2**n)
+//       X*(1 - exp(-gamma*t)))**2, nu)/(1 - beta2**n) + (1 - beta2)*(eps_square/(1 - beta2) + (-(1
+//       - beta1**n)*X + G)**2)/(1 - beta2**n)
 //   w <- w - lr*X/(eps + sqrt(average(small + (G - X*(1 - exp(-gamma*t)))**2, nu)))
 //
 // Hyperparameters:
 //   lr: learning rate. In [0, inf); default 0.001.
 //   beta1: decay rate of the first moment. In [0, 1); default 0.9.
 //   beta2: decay rate of the second moment. In [0, 1); default 0.999.
-//   small: added to the square in each step. In [0, inf); default 1e-08.
-//   eps: added to the root of the second moment. In [0, inf); default 1e-08.
+//   eps_square: added to the second moment in each step. In [0, inf); default 1e-16.
+//   eps: added to the root of the second moment. In [0, inf); default 1e-16.
 //
 // Proved: The step on (U, w, beta, X) is exactly symplectic at given memory fields (these follow
 // the gradient and are not Hamiltonian).
@@ -66,8 +66,8 @@ struct Hyperparameters {
     double lr = 0.001;  // learning rate; in [0, inf)
     double beta1 = 0.9;  // decay rate of the first moment; in [0, 1)
     double beta2 = 0.999;  // decay rate of the second moment; in [0, 1)
-    double small = 1e-08;  // added to the square in each step; in [0, inf)
-    double eps = 1e-08;  // added to the root of the second moment; in [0, inf)
+    double eps_square = 1e-16;  // added to the second moment in each step; in [0, inf)
+    double eps = 1e-16;  // added to the root of the second moment; in [0, inf)
 };
 
 // Everything that is the same for all elements.
@@ -79,13 +79,13 @@ struct Inputs : Hyperparameters {
 template <typename Real>
 struct Coefficients {
     Real lr;  // learning rate
-    Real small;  // added to the square in each step
     Real eps;  // added to the root of the second moment
     Real decay;  // beta(t-tau)/beta(t): what cooling leaves of the momenta
     Real impulse;  // impulse of the loss gradient: time average of the thermal mass over the step
     Real memory;  // what stays of average(small + (G - X*(1 - exp(-gamma*t)))**2, nu)
     Real intake;  // what comes in
     Real scale;  // scalar of the step
+    Real scale_2;  // scalar of the step
 };
 
 template <typename Real>
@@ -102,15 +102,17 @@ SYMPLECTIC_INLINE Coefficients<Real> coefficients(const Inputs& in) {
     const double intake = (in.beta2 - 1.0) / common_2;
     // scalar of the step
     const double scale = -common;
+    // scalar of the step
+    const double scale_2 = in.eps_square / (1.0 - in.beta2);
     return {
         static_cast<Real>(in.lr),
-        static_cast<Real>(in.small),
         static_cast<Real>(in.eps),
         static_cast<Real>(decay),
         static_cast<Real>(impulse),
         static_cast<Real>(memory),
         static_cast<Real>(intake),
-        static_cast<Real>(scale)};
+        static_cast<Real>(scale),
+        static_cast<Real>(scale_2)};
 }
 
 // One step for one element.
@@ -119,7 +121,7 @@ SYMPLECTIC_INLINE void update(Real& w, Real G, Real& X, Real& M, const Coefficie
     const Real X_new = step.decay * X + step.impulse * G;
     const Real shared = step.scale * X_new;
     const Real shared_2 = G - shared;
-    const Real M_new = step.memory * M + step.intake * (step.small + shared_2 * shared_2);
+    const Real M_new = step.memory * M + step.intake * (step.scale_2 + shared_2 * shared_2);
     const Real w_new = w - step.lr * X_new / (step.eps + sqrt(M_new));
     M = M_new;
     X = X_new;
@@ -195,16 +197,16 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "0f8b671b670b47b1efd15f168b1c0cb06e2ade59795a943bf7e0da3adf88a8f4",
-    "body_sha256": "f278291a7447094f1fa5897dd49bc37e92053ea49a67c4b774e62797a607a770",
+    "spec_sha256": "76be766bb155d26d95d8b28396e00e7fcc6e88a5daca2e27d2835b183991b647",
+    "body_sha256": "ef6791636f287113468c759d5ad0709fdbfcc815f87d04c131989170356513f5",
     "command": "symplectic-codegen generate --catalog adabelief --target cuda",
     "spec": {
         "format": 1,
         "title": "AdaBelief",
         "description": (
             "Adam with the memory of what the momenta did not foresee: (1 - exp(-gamma*t))*X is "
-            "the average\nof the gradients before its bias correction. As in the authors' code a "
-            "small number is added to\nthe square in each step.\n"
+            "the average\nof the gradients before its bias correction. As the authors do, a small "
+            "number is added to the\nsecond moment in each step.\n"
         ),
         "hyperparameters": [
             {
@@ -213,15 +215,11 @@ PROVENANCE = {
                 "bounds": "[0, 0]",
                 "meaning": "infinite temperature at the start",
             },
-            {
-                "name": "small",
-                "default": "1/100000000",
-                "meaning": "added to the square in each step",
-            },
+            {"name": "small", "meaning": "added to each square"},
             {"name": "nu", "meaning": "relaxation rate of the metric"},
             {
                 "name": "eps",
-                "default": "1/100000000",
+                "default": "1/10000000000000000",
                 "meaning": "added to the root of the second moment",
             },
             {
@@ -246,6 +244,12 @@ PROVENANCE = {
                 "bounds": "[0, 1)",
                 "meaning": "decay rate of the second moment",
                 "equals": "exp(-nu*tau)",
+            },
+            {
+                "name": "eps_square",
+                "default": "1/10000000000000000",
+                "meaning": "added to the second moment in each step",
+                "equals": "small*(1 - exp(-nu*tau))",
             },
             {
                 "name": "gain",

@@ -9,16 +9,16 @@ Update derived from it::
 
     X <- (-beta1**n + beta1)*X/(1 - beta1**n) + (1 - beta1)*G/(1 - beta1**n)
     average(small + (G - X*(1 - exp(-gamma*t)))**2, nu) <- (-beta2**n + beta2)*average(small +
-        (G - X*(1 - exp(-gamma*t)))**2, nu)/(1 - beta2**n) + (1 - beta2)*(small + (-(1 -
-        beta1**n)*X + G)**2)/(1 - beta2**n)
+        (G - X*(1 - exp(-gamma*t)))**2, nu)/(1 - beta2**n) + (1 - beta2)*(eps_square/(1 - beta2)
+        + (-(1 - beta1**n)*X + G)**2)/(1 - beta2**n)
     w <- w - lr*X/(eps + sqrt(average(small + (G - X*(1 - exp(-gamma*t)))**2, nu)))
 
 Hyperparameters:
     lr: learning rate. In [0, inf); default 0.001.
     beta1: decay rate of the first moment. In [0, 1); default 0.9.
     beta2: decay rate of the second moment. In [0, 1); default 0.999.
-    small: added to the square in each step. In [0, inf); default 1e-08.
-    eps: added to the root of the second moment. In [0, inf); default 1e-08.
+    eps_square: added to the second moment in each step. In [0, inf); default 1e-16.
+    eps: added to the root of the second moment. In [0, inf); default 1e-16.
 
 State:
     X: energy moments.
@@ -70,16 +70,16 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "0f8b671b670b47b1efd15f168b1c0cb06e2ade59795a943bf7e0da3adf88a8f4",
-    "body_sha256": "b69eedce96719047edc2279e86974b3d07247b6c1a3350ed4011f82ed460c26d",
+    "spec_sha256": "76be766bb155d26d95d8b28396e00e7fcc6e88a5daca2e27d2835b183991b647",
+    "body_sha256": "90d66e226fa4726be530d38a7dcbe618f28abf3aec5d92623f7bef122ca95314",
     "command": "symplectic-codegen generate --catalog adabelief --target cuda",
     "spec": {
         "format": 1,
         "title": "AdaBelief",
         "description": (
             "Adam with the memory of what the momenta did not foresee: (1 - exp(-gamma*t))*X is "
-            "the average\nof the gradients before its bias correction. As in the authors' code a "
-            "small number is added to\nthe square in each step.\n"
+            "the average\nof the gradients before its bias correction. As the authors do, a small "
+            "number is added to the\nsecond moment in each step.\n"
         ),
         "hyperparameters": [
             {
@@ -88,15 +88,11 @@ PROVENANCE = {
                 "bounds": "[0, 0]",
                 "meaning": "infinite temperature at the start",
             },
-            {
-                "name": "small",
-                "default": "1/100000000",
-                "meaning": "added to the square in each step",
-            },
+            {"name": "small", "meaning": "added to each square"},
             {"name": "nu", "meaning": "relaxation rate of the metric"},
             {
                 "name": "eps",
-                "default": "1/100000000",
+                "default": "1/10000000000000000",
                 "meaning": "added to the root of the second moment",
             },
             {
@@ -123,6 +119,12 @@ PROVENANCE = {
                 "equals": "exp(-nu*tau)",
             },
             {
+                "name": "eps_square",
+                "default": "1/10000000000000000",
+                "meaning": "added to the second moment in each step",
+                "equals": "small*(1 - exp(-nu*tau))",
+            },
+            {
                 "name": "gain",
                 "default": "1",
                 "bounds": "[1, 1]",
@@ -142,13 +144,13 @@ PROVENANCE = {
 
 __all__ = ["LAUNCHES", "PROVENANCE", "Adabelief", "Kernels", "Memory"]
 
-_HYPERPARAMETERS = ("lr", "beta1", "beta2", "small", "eps")
+_HYPERPARAMETERS = ("lr", "beta1", "beta2", "eps_square", "eps")
 _BUFFERS = ("X", "M")
 _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "lr": ("[0, inf)", lambda x: x >= 0.0),
     "beta1": ("[0, 1)", lambda x: 0.0 <= x < 1.0),
     "beta2": ("[0, 1)", lambda x: 0.0 <= x < 1.0),
-    "small": ("[0, inf)", lambda x: x >= 0.0),
+    "eps_square": ("[0, inf)", lambda x: x >= 0.0),
     "eps": ("[0, inf)", lambda x: x >= 0.0),
 }
 
@@ -171,7 +173,7 @@ _POINTERS = 448  # addresses that one launch carries in its arguments
 LAUNCHES: tuple[dict[str, tuple[str, ...]], ...] = (
     {
         "stages": ("update",),
-        "scalars": ("lr", "small", "eps", "decay", "impulse", "memory", "intake", "scale"),
+        "scalars": ("lr", "eps", "decay", "impulse", "memory", "intake", "scale", "scale_2"),
         "sums": (),
     },
 )
@@ -632,7 +634,7 @@ class Kernels:
             lr = np.float64(values["lr"])
             beta1 = np.float64(values["beta1"])
             beta2 = np.float64(values["beta2"])
-            small = np.float64(values["small"])
+            eps_square = np.float64(values["eps_square"])
             eps = np.float64(values["eps"])
             n = np.float64(self._steps + 1)
             common = _powm1(beta1, n)
@@ -647,7 +649,9 @@ class Kernels:
             intake = (beta2 - 1.0) / common_2
             # scalar of the step
             scale = -common
-            coefficients = (lr, small, eps, decay, impulse, memory, intake, scale)
+            # scalar of the step
+            scale_2 = eps_square / (1.0 - beta2)
+            coefficients = (lr, eps, decay, impulse, memory, intake, scale, scale_2)
             for group in self._groups:
                 group.arguments["coefficients"] = coefficients
         self._launch(stream, 0)
@@ -796,7 +800,7 @@ class Adabelief:
     lr: float
     beta1: float
     beta2: float
-    small: float
+    eps_square: float
     eps: float
 
     def __init__(
@@ -806,8 +810,8 @@ class Adabelief:
         lr: float = 0.001,
         beta1: float = 0.9,
         beta2: float = 0.999,
-        small: float = 1e-08,
-        eps: float = 1e-08,
+        eps_square: float = 1e-16,
+        eps: float = 1e-16,
         capturable: bool = False,
         strict: bool = False,
         master_weights: bool = False,
@@ -822,7 +826,7 @@ class Adabelief:
         self.lr = lr
         self.beta1 = beta1
         self.beta2 = beta2
-        self.small = small
+        self.eps_square = eps_square
         self.eps = eps
         with self._device:
             stream = self._device.stream(None, arrays[0])

@@ -6,16 +6,14 @@
 //   g++ -std=c++17 -O3 program.cpp  // which includes nesterov_convex.cuh
 //
 // Hamiltonian:
-//   beta/(2*k)*dot(X, X) + beta*c**2/k*L + 3*h/(k*(t + t0))*beta*U
+//   beta/(2*k)*dot(X, X) + beta*c**2/k*L + 3*h/(k*t)*beta*U
 //
 // Update derived from it:
-//   w <- w - lr*(-1 + n + offset)*X/(2 + n + offset) - lr*zeta*(1 + 2*n + 2*offset)*G/(2 + n +
-//       offset)
-//   X <- (-1 + n + offset)*X/(2 + n + offset) + zeta*(-1 + n + offset)*G/(2 + n + offset)
+//   w <- w - lr*(-1 + n)*X/(2 + n) - lr*zeta*(1 + 2*n)*G/(2 + n)
+//   X <- (-1 + n)*X/(2 + n) + zeta*(-1 + n)*G/(2 + n)
 //
 // Hyperparameters:
 //   lr: learning rate. In [0, inf); required.
-//   offset: steps before cooling sets in. In (0, inf); default 1.0.
 //   zeta: weight of a gradient in the momenta. In [0, inf); default 1.0.
 //
 // Proved: The pieces kick, cooling (cayley map) and drift of the step on (U, w, beta, X) are each
@@ -50,7 +48,6 @@ namespace symplectic::nesterov_convex {
 
 struct Hyperparameters {
     double lr;  // learning rate; in [0, inf)
-    double offset_ = 1.0;  // steps before cooling sets in; in (0, inf)
     double zeta = 1.0;  // weight of a gradient in the momenta; in [0, inf)
 };
 
@@ -71,14 +68,13 @@ struct Coefficients {
 template <typename Real>
 SYMPLECTIC_INLINE Coefficients<Real> coefficients(const Inputs& in) {
     // learning rate of the momenta
-    const double rate = in.lr * (in.n - 1.0 + in.offset_) / (in.n + 2.0 + in.offset_);
+    const double rate = in.lr * (in.n - 1.0) / (in.n + 2.0);
     // learning rate of the gradient itself
-    const double part_1 = 1.0 + 2.0 * in.n + 2.0 * in.offset_;
-    const double step_ = in.lr * in.zeta * part_1 / (in.n + 2.0 + in.offset_);
+    const double step_ = in.lr * in.zeta * (1.0 + 2.0 * in.n) / (in.n + 2.0);
     // what a step leaves of the momenta
-    const double decay = (in.n - 1.0 + in.offset_) / (in.n + 2.0 + in.offset_);
+    const double decay = (in.n - 1.0) / (in.n + 2.0);
     // impulse of the loss gradient
-    const double impulse = in.zeta * (in.n - 1.0 + in.offset_) / (in.n + 2.0 + in.offset_);
+    const double impulse = in.zeta * (in.n - 1.0) / (in.n + 2.0);
     return {
         static_cast<Real>(rate),
         static_cast<Real>(step_),
@@ -159,37 +155,27 @@ const char* nesterov_convex_message(int code);
 /* What this was generated from; `symplectic-codegen check` reads it.
 
 PROVENANCE = {
-    "hamiltonian": "beta/(2*k)*dot(X, X) + beta*c**2/k*L + 3*h/(k*(t + t0))*beta*U",
+    "hamiltonian": "beta/(2*k)*dot(X, X) + beta*c**2/k*L + 3*h/(k*t)*beta*U",
     "name": "nesterov_convex",
     "target": "cuda",
     "dtype": "any",
     "integrator": "nesterov",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "4bbdc6750e84fa6e540668496f8fe0672ea98f5b549f59013533df07b4995740",
-    "body_sha256": "696bdd536432e796478a28e7593f07eb90b4679650b1b8ba3931e651cb2e3664",
+    "spec_sha256": "d3cd47560266ff26046a24b000e42d0e9214298ea3f373d108871e4760692855",
+    "body_sha256": "483fe1bad95b9f49b6a87bdea460fa6524217dbfe80c23f62ae4b0a2176487c3",
     "command": "symplectic-codegen generate --catalog nesterov_convex --target cuda",
     "spec": {
         "cooling": "cayley",
         "format": 1,
         "title": "Nesterov's method with the coefficient (n - 1)/(n + 2)",
         "description": (
-            "Friction 3/(t + t0), cooled by Cayley's map at the middle of the step: with offset = "
-            "1 the\ncoefficient of the n-th step is n/(n + 3), Nesterov's own. The gradient is "
-            "read ahead, as in the\nentry nesterov.\n"
+            "Friction 3/t, cooled by Cayley's map at the middle of the step: that gives the "
+            "coefficient (n -\n1)/(n + 2) of the n-th step. The gradient is read ahead, and the "
+            "optimizer stores the weights at\nwhich it is read, as in the entry nesterov.\n"
         ),
-        "hyperparameters": [
-            {"name": "t0", "bounds": "(0, oo)", "meaning": "time at which cooling sets in"},
-        ],
         "reparametrization": [
             {"name": "lr", "meaning": "learning rate", "equals": "tau/h"},
-            {
-                "name": "offset",
-                "default": "1",
-                "bounds": "(0, oo)",
-                "meaning": "steps before cooling sets in",
-                "equals": "t0/tau",
-            },
             {
                 "name": "zeta",
                 "default": "1",

@@ -2,17 +2,15 @@
 
 Hamiltonian::
 
-    beta/(2*k)*dot(X, X) + beta*c**2/k*L + 3*h/(k*(t + t0))*beta*U
+    beta/(2*k)*dot(X, X) + beta*c**2/k*L + 3*h/(k*t)*beta*U
 
 Update derived from it::
 
-    w <- w - lr*(-1 + n + offset)*X/(2 + n + offset) - lr*zeta*(1 + 2*n + 2*offset)*G/(2 + n +
-        offset)
-    X <- (-1 + n + offset)*X/(2 + n + offset) + zeta*(-1 + n + offset)*G/(2 + n + offset)
+    w <- w - lr*(-1 + n)*X/(2 + n) - lr*zeta*(1 + 2*n)*G/(2 + n)
+    X <- (-1 + n)*X/(2 + n) + zeta*(-1 + n)*G/(2 + n)
 
 Hyperparameters:
     lr: learning rate. In [0, inf); required.
-    offset: steps before cooling sets in. In (0, inf); default 1.0.
     zeta: weight of a gradient in the momenta. In [0, inf); default 1.0.
 
 State:
@@ -58,37 +56,27 @@ from typing import Any, NamedTuple
 import numpy as np
 
 PROVENANCE = {
-    "hamiltonian": "beta/(2*k)*dot(X, X) + beta*c**2/k*L + 3*h/(k*(t + t0))*beta*U",
+    "hamiltonian": "beta/(2*k)*dot(X, X) + beta*c**2/k*L + 3*h/(k*t)*beta*U",
     "name": "nesterov_convex",
     "target": "cuda",
     "dtype": "any",
     "integrator": "nesterov",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "4bbdc6750e84fa6e540668496f8fe0672ea98f5b549f59013533df07b4995740",
-    "body_sha256": "d29ef646b39c1c28eb58dcc6266fc602fae96f2787b68a395fb9a1856fc528ce",
+    "spec_sha256": "d3cd47560266ff26046a24b000e42d0e9214298ea3f373d108871e4760692855",
+    "body_sha256": "034f78cce944523af9d52b77b27a678da42b8bd253a4bd3b228707e0c7a883d0",
     "command": "symplectic-codegen generate --catalog nesterov_convex --target cuda",
     "spec": {
         "cooling": "cayley",
         "format": 1,
         "title": "Nesterov's method with the coefficient (n - 1)/(n + 2)",
         "description": (
-            "Friction 3/(t + t0), cooled by Cayley's map at the middle of the step: with offset = "
-            "1 the\ncoefficient of the n-th step is n/(n + 3), Nesterov's own. The gradient is "
-            "read ahead, as in the\nentry nesterov.\n"
+            "Friction 3/t, cooled by Cayley's map at the middle of the step: that gives the "
+            "coefficient (n -\n1)/(n + 2) of the n-th step. The gradient is read ahead, and the "
+            "optimizer stores the weights at\nwhich it is read, as in the entry nesterov.\n"
         ),
-        "hyperparameters": [
-            {"name": "t0", "bounds": "(0, oo)", "meaning": "time at which cooling sets in"},
-        ],
         "reparametrization": [
             {"name": "lr", "meaning": "learning rate", "equals": "tau/h"},
-            {
-                "name": "offset",
-                "default": "1",
-                "bounds": "(0, oo)",
-                "meaning": "steps before cooling sets in",
-                "equals": "t0/tau",
-            },
             {
                 "name": "zeta",
                 "default": "1",
@@ -111,11 +99,10 @@ PROVENANCE = {
 
 __all__ = ["LAUNCHES", "PROVENANCE", "Kernels", "Memory", "NesterovConvex"]
 
-_HYPERPARAMETERS = ("lr", "offset", "zeta")
+_HYPERPARAMETERS = ("lr", "zeta")
 _BUFFERS = ("X",)
 _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "lr": ("[0, inf)", lambda x: x >= 0.0),
-    "offset": ("(0, inf)", lambda x: x > 0.0),
     "zeta": ("[0, inf)", lambda x: x >= 0.0),
 }
 
@@ -145,7 +132,7 @@ _ARRAY = np.dtype(
 )
 _PLACES = _ARRAY.names[2:3]  # of the buffers
 _CONTROL = np.dtype(
-    [("hyperparameters", "f8", (3,)), ("steps", "u8"), ("arrived", "u4"), ("refused", "u4")]
+    [("hyperparameters", "f8", (2,)), ("steps", "u8"), ("arrived", "u4"), ("refused", "u4")]
 )
 _ARGUMENTS = {
     real: np.dtype(
@@ -163,7 +150,7 @@ _ARGUMENTS = {
             ("control", "u8"),
             ("rows", "u8"),
             ("hyperparameters_at", "u8"),
-            ("hyperparameters", "f8", (3,)),
+            ("hyperparameters", "f8", (2,)),
             ("factor", real),
             ("coefficients", real, (4,)),
         ],
@@ -578,17 +565,16 @@ class Kernels:
         # Infinity and NaN flow through a step without a warning.
         with np.errstate(all="ignore"):
             lr = np.float64(values["lr"])
-            offset_ = np.float64(values["offset"])
             zeta = np.float64(values["zeta"])
             n = np.float64(self._steps + 1)
             # learning rate of the momenta
-            rate = lr * (n - 1.0 + offset_) / (n + 2.0 + offset_)
+            rate = lr * (n - 1.0) / (n + 2.0)
             # learning rate of the gradient itself
-            step_ = lr * zeta * (1.0 + 2.0 * n + 2.0 * offset_) / (n + 2.0 + offset_)
+            step_ = lr * zeta * (1.0 + 2.0 * n) / (n + 2.0)
             # what a step leaves of the momenta
-            decay = (n - 1.0 + offset_) / (n + 2.0 + offset_)
+            decay = (n - 1.0) / (n + 2.0)
             # impulse of the loss gradient
-            impulse = zeta * (n - 1.0 + offset_) / (n + 2.0 + offset_)
+            impulse = zeta * (n - 1.0) / (n + 2.0)
             coefficients = (rate, step_, decay, impulse)
             for group in self._groups:
                 group.arguments["coefficients"] = coefficients
@@ -736,7 +722,6 @@ class NesterovConvex:
     """
 
     lr: float
-    offset: float
     zeta: float
 
     def __init__(
@@ -744,7 +729,6 @@ class NesterovConvex:
         params: Iterable[Any],
         *,
         lr: float,
-        offset: float = 1.0,
         zeta: float = 1.0,
         capturable: bool = False,
         strict: bool = False,
@@ -758,7 +742,6 @@ class NesterovConvex:
         self._kinds = [(view.shape, view.dtype, view.strides) for view in views]
         self._facts = [_facts(a) if hasattr(a, "data_ptr") else None for a in arrays]
         self.lr = lr
-        self.offset = offset
         self.zeta = zeta
         with self._device:
             stream = self._device.stream(None, arrays[0])

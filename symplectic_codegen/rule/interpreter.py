@@ -564,7 +564,7 @@ class RoundingBounds:
             near = 4 * a >= x
             return self._rounded(value, np.where(near, np.sqrt(a), 0.54 * a / value))
         if len(args) == 1:
-            return self._rounded(value, _slope(op, x, value) * a, 8.0)
+            return self._rounded(value, _slope(op, x, value) * a, self.ulps)
         y, b = args[1].value, args[1].error
         if op in {Op.ADD, Op.SUB}:
             return self._rounded(value, a + b)

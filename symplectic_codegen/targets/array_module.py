@@ -49,7 +49,7 @@ from symplectic_codegen.targets.printing import (
 )
 
 # Every name that the templates use; rules get others.
-_MODULE_NAMES = frozenset(
+MODULE_NAMES = frozenset(
     """
     np math os numbers operator itertools numba njit prange carray intrinsic types bisect_right
     Callable Iterable Mapping Sequence NamedTuple Any PROVENANCE annotations
@@ -136,14 +136,18 @@ class Prepared:
 
 
 def prepare(
-    rule: UpdateRule, module_names: Iterable[str] = (), class_names: Iterable[str] = ()
+    rule: UpdateRule,
+    reserved: frozenset[str] = MODULE_NAMES,
+    class_names: Iterable[str] = (),
+    in_place: bool = True,
 ) -> Prepared:
     """Rename what would clash with names of the generated code, and settle the order of stores.
 
     Args:
         rule: what is to be generated.
-        module_names: further names that the generated code uses; the rule gets others.
+        reserved: the names that the generated code uses; the rule gets others.
         class_names: further names that no hyperparameter can have.
+        in_place: whether a store changes what later stores of the sweep read.
 
     Raises:
         TargetError: a hyperparameter cannot be an attribute of the class.
@@ -157,10 +161,10 @@ def prepare(
             )
     rule_as_given, rule = rule, drop_unused(rule)
     functions = {_sweep_name(rule, index) for index in range(len(rule.stages))}
-    reserved = _MODULE_NAMES | functions | set(module_names)
-    names = python_names(dict.fromkeys(_names(rule)), reserved)
+    names = python_names(dict.fromkeys(names_in(rule)), reserved | functions)
     renamed = _renamed(rule, names)
-    sweeps = tuple(_sweep(renamed, index) for index in range(len(renamed.stages)))
+    stages = range(len(renamed.stages))
+    sweeps = tuple(_sweep(renamed, index, reserved, in_place) for index in stages)
     return Prepared(renamed, rule_as_given, sweeps, names)
 
 
@@ -168,7 +172,7 @@ def _sweep_name(rule: UpdateRule, index: int) -> str:
     return "update" if len(rule.stages) == 1 else f"stage_{index + 1}"
 
 
-def _names(rule: UpdateRule) -> Iterator[str]:
+def names_in(rule: UpdateRule) -> Iterator[str]:
     """All names of a rule, the public ones first; w, G, L and n stay what they are."""
     yield from (p.name for p in rule.parameters)
     yield from (b.name for b in rule.buffers)
@@ -225,16 +229,16 @@ def _renamed(rule: UpdateRule, names: dict[str, str]) -> UpdateRule:
     )
 
 
-def _sweep(rule: UpdateRule, index: int) -> Sweep:
+def _sweep(rule: UpdateRule, index: int, reserved: frozenset[str], in_place: bool) -> Sweep:
     stage = rule.stages[index]
     arrays = (PARAMETER, GRADIENT, *(b.name for b in rule.buffers))
-    taken = set(_names(rule)) | _MODULE_NAMES
+    taken = set(names_in(rule)) | reserved
     elements, stores = list(stage.elements), []
     written = {store.target for store in stage.stores}
     for store in stage.stores:
         source = store.source
         # A store must not see what another store of the same sweep has written.
-        if source in written and source != store.target:
+        if in_place and source in written and source != store.target:
             source = fresh(f"{source}_old", taken)
             taken.add(source)
             elements.append(Assign(source, Ref(store.source)))
@@ -371,7 +375,7 @@ def step_code(
         sweep_lines: calls one sweep; at depth 3.
         hyperparameter: how the code gets at the value of one.
     """
-    rule, taken = prepared.rule, set(_names(prepared.rule)) | _MODULE_NAMES
+    rule, taken = prepared.rule, set(names_in(prepared.rule)) | MODULE_NAMES
     exprs = list(rule.scalar_expressions)
     used = {name for expr in exprs for name in references(expr)}
     used |= {name for sweep in prepared.sweeps for name in sweep.scalars}
@@ -472,6 +476,19 @@ def bounds_text(interval: Interval) -> tuple[str, str]:
     return text, ""
 
 
+def bounds_lines(parameters: Iterable[Parameter]) -> list[str]:
+    """The entries of the table with the bounds of the hyperparameters."""
+    rows = [(p.name, *bounds_text(p.interval)) for p in parameters]
+    return [f"    {quoted(name)}: ({quoted(text)}, {test})," for name, text, test in rows if test]
+
+
+def provenance_lines(document: Document) -> list[str]:
+    """The entries of PROVENANCE."""
+    return [
+        line for key, value in document.provenance.items() for line in literal_lines(key, value)
+    ]
+
+
 def example_value(parameter: Parameter) -> str:
     """A value for a required hyperparameter that is inside its bounds.
 
@@ -487,10 +504,8 @@ def example_value(parameter: Parameter) -> str:
     return number_text(lower + 1 if lower is not None else (upper or Fraction(0)) - 1).text
 
 
-def module_lines(
-    prepared: Prepared, document: Document, example: Sequence[str] | None = None
-) -> list[str]:
-    """The docstring of the module; its example is for NumPy unless another is given."""
+def module_lines(prepared: Prepared, document: Document, example: Sequence[str]) -> list[str]:
+    """The docstring of the module."""
     lines = wrapped(f"{document.title}.")
     lines += ["", "Hamiltonian::", "", *wrapped(document.hamiltonian, 1, 1)]
     lines += ["", "Update derived from it::", ""]
@@ -512,8 +527,7 @@ def module_lines(
         for block in per_parameter:
             meaning = block.meaning or "a scalar"
             lines += wrapped(f"{block.name}: {meaning.rstrip('.')}; one for each parameter.", 1, 1)
-    shown = _example(prepared, document) if example is None else example
-    lines += ["", "Example::", "", *(INDENT + line for line in shown)]
+    lines += ["", "Example::", "", *((INDENT + line).rstrip() for line in example)]
     for note in document.notes:
         lines += ["", *wrapped(note)]
     lines += ["", "Generated by symplectic-codegen; PROVENANCE says from what and how."]
@@ -601,7 +615,7 @@ def scalar_state_lines(prepared: Prepared, hyperparameter: Callable[[str], str])
         for old, new in zip(prepared.original.parameters, rule.parameters, strict=True)
         if new.name in used
     ]
-    taken = set(_names(rule)) | _MODULE_NAMES
+    taken = set(names_in(rule)) | MODULE_NAMES
     starts = [Assign(s.name, ZERO if s.starts_with_loss else s.initial) for s in rule.states]
     lines += host_lines(starts, 3, taken)
     entries = [
@@ -656,14 +670,6 @@ def export_names(names: Iterable[str]) -> list[str]:
 def common_context(prepared: Prepared, document: Document, step: StepCode) -> dict[str, object]:
     """What `templates/common/module.py.jinja` needs."""
     rule = prepared.original
-    bounds = []
-    for parameter in rule.parameters:
-        text, test = bounds_text(parameter.interval)
-        if test:
-            bounds.append(f"    {quoted(parameter.name)}: ({quoted(text)}, {test}),")
-    provenance = [
-        line for key, value in document.provenance.items() for line in literal_lines(key, value)
-    ]
     host_exprs = [*prepared.rule.scalar_expressions, *(s.initial for s in prepared.rule.states)]
     loss = ["*", "loss: float"] if rule.needs_loss else []
     step_items = ["self", "grads: Sequence[np.ndarray | None]", *loss]
@@ -671,10 +677,10 @@ def common_context(prepared: Prepared, document: Document, step: StepCode) -> di
     return {
         "class_name": document.class_name,
         "summary": docstring_text(wrapped(f"{document.title}.", 1)),
-        "docstring": module_lines(prepared, document),
-        "provenance": provenance,
+        "docstring": module_lines(prepared, document, _example(prepared, document)),
+        "provenance": provenance_lines(document),
         "exports": export_names(["PROVENANCE", document.class_name, *functions]),
-        "bounds": bounds,
+        "bounds": bounds_lines(rule.parameters),
         "has_parameters": bool(rule.parameters),
         "hyperparameters": tuple_lines(
             "_HYPERPARAMETERS = ", [quoted(p.name) for p in rule.parameters]

@@ -56,6 +56,15 @@ class Document:
             raise TargetError(f"dtypes must be among {', '.join(DTYPES)}, not {self.dtypes}")
 
 
+def class_name(name: str) -> str:
+    """CamelCase of a snake_case name.
+
+    >>> class_name("heavy_ball")
+    'HeavyBall'
+    """
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
 @dataclass(frozen=True)
 class Target:
     """A language or library that code is generated for.
@@ -67,6 +76,7 @@ class Target:
         summary: what the user gets, in a few words.
         write: makes the source text of each file of the layout, in its order.
         probe: why generated code cannot run here although everything is installed, or "".
+        public: what an optimizer is called in its file: the name of a class, or of a function.
 
     >>> get = Target("t", ("t/{name}.py",), ("numpy", "no_such_package"), "", lambda r, d: ())
     >>> get.is_available()
@@ -79,6 +89,7 @@ class Target:
     summary: str
     write: Callable[[UpdateRule, Document], tuple[str, ...]]
     probe: Callable[[], str] = lambda: ""
+    public: Callable[[str], str] = class_name
 
     def paths(self, name: str) -> tuple[str, ...]:
         """The files of an optimizer called `name`."""

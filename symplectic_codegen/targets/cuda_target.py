@@ -16,6 +16,7 @@ from symplectic_codegen.rule.rule import (
     UpdateRule,
 )
 from symplectic_codegen.targets.array_module import (
+    MODULE_NAMES,
     Prepared,
     Sweep,
     default_text,
@@ -71,7 +72,7 @@ _LAUNCHER_NAMES = frozenset({"capturable", "strict", "master_weights", "check", 
 
 
 def _write(rule: UpdateRule, document: Document) -> tuple[str, ...]:
-    prepared = prepare(rule, _CPP_NAMES | RESERVED | LOCAL_NAMES, _LAUNCHER_NAMES)
+    prepared = prepare(rule, MODULE_NAMES | _CPP_NAMES | RESERVED | LOCAL_NAMES, _LAUNCHER_NAMES)
     plan = make_plan(prepared)
     context = _context(plan, document)
     return (

@@ -76,7 +76,8 @@ class Printer:
 
     Args:
         functions: what the operations that are no operators are called; "{}" marks the place of
-            the arguments where they are not all there is between the parentheses.
+            the arguments where they are not all there is between the parentheses. Op.POW may be
+            among them, for powers that are not small and whole.
         reference: the text of a name.
         number: the text of a constant.
     """
@@ -94,7 +95,7 @@ class Printer:
         if isinstance(expr, Ref):
             return self.reference(expr.name)
         op, args = expr.op, expr.args
-        if op not in _PRECEDENCE:
+        if op not in _PRECEDENCE or self._is_power_function(expr):
             if op not in self.functions:
                 raise TargetError(f"this target has no {op.spelling}")
             arguments = ", ".join(self._print(argument).text for argument in args)
@@ -112,6 +113,11 @@ class Printer:
         # a - (b - c) needs its parentheses; floating-point a + (b + c) does too.
         right_text = _wrap(self._print(right), own + 1)
         return Text(f"{left_text} {op.spelling} {right_text}", own)
+
+    def _is_power_function(self, expr: Call) -> bool:
+        """Whether a power has a function of its own; whole powers always are operators."""
+        is_whole = expr.op is Op.POW and small_integer(expr.args[1]) is not None
+        return expr.op is Op.POW and Op.POW in self.functions and not is_whole
 
     def _power(self, base: Expr, exponent: Expr) -> Text:
         left = self._print(base)

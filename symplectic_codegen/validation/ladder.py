@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from inspect import signature
 from pathlib import Path
 
 from symplectic_codegen.driver import Derivation
@@ -23,16 +22,16 @@ from symplectic_codegen.targets import get_target
 from symplectic_codegen.targets.base import DTYPES
 from symplectic_codegen.validation.audit import check_prologue
 from symplectic_codegen.validation.closed_form import check_closed_form
-from symplectic_codegen.validation.host_device import compiler, on_host
+from symplectic_codegen.validation.drivers import DRIVERS
 from symplectic_codegen.validation.identity import check_identity
 from symplectic_codegen.validation.module import (
     ForeignError,
-    Subject,
     check_guards,
     check_shapes,
     check_state,
     check_trajectory,
-    load_class,
+    load_module,
+    public_of,
 )
 from symplectic_codegen.validation.problem import QUADRATIC, SMOOTH
 from symplectic_codegen.validation.report import Report, Rung, ValidationInputError, judged
@@ -46,8 +45,6 @@ from symplectic_codegen.validation.trajectory import (
 )
 
 ORACLE = "oracle"
-CUDA = "cuda"  # its kernels run on the host here, whether there is a GPU or not
-ARRAY_TARGETS = ("numpy", "numba", CUDA)  # they share the interface that rung 4 drives
 
 
 @dataclass(frozen=True)
@@ -152,42 +149,27 @@ def _module_rungs(
 ) -> tuple[Rung, ...]:
     """Rung 4, on the way down only if there are oracles to compare with."""
     name = "generated module"
-    if target not in ARRAY_TARGETS:
+    driver = DRIVERS.get(target)
+    if driver is None:
         return (judged(name, False, f"no oracle drives modules of the target {target!r}"),)
-    on_host_only = target == CUDA
-    if on_host_only and compiler() is None:
-        reason = "no C++ compiler (g++, clang++, or CXX) is here to run the kernels on the host"
+    if reason := driver.obstacle():
         return (Rung(name, "not applicable", reason),)
-    availability = get_target(target).is_available()
-    if not on_host_only and not availability.ok:
-        return (judged(name, False, f"it cannot run here: {availability.reason}"),)
     dtypes = DTYPES if dtype == BOTH else (dtype,)
     if not set(dtypes) <= set(DTYPES):
         return (judged(name, False, f"PROVENANCE gives the unknown dtype {dtype!r}"),)
     try:
         trajectories = oracle.trajectories
-        prepare = on_host if on_host_only else None
-        cls = load_class(oracle.derivation.spec.name, text, others, prepare)
+        module = load_module(oracle.derivation.spec.name, text, others, driver.prepare)
+        public = public_of(module, get_target(target).public(oracle.derivation.spec.name))
     except (NoOracleError, ForeignError) as error:
         return (judged(name, False, str(error)),)
-    subject = Subject(cls, oracle.derivation.rule, dense=on_host_only)
     rungs: list[Rung] = []
-    for each in map(str, dtypes):
-        rungs += [check_trajectory(subject, trajectory, each) for trajectory in trajectories]
-        rungs.append(check_shapes(subject, trajectories[1], each))
-        rungs.append(check_state(subject, trajectories[1], each))
-        rungs.append(check_guards(subject, trajectories[0], each))
-        if on_host_only and "capturable" in signature(cls).parameters:
-            # The scalars of a step are computed twice: in Python, and in C++ on the device.
-            other = replace(subject, keywords={"capturable": True})
-            rungs += [
-                replace(rung, name=f"{rung.name}, scalars on the device")
-                for rung in (
-                    *(check_trajectory(other, trajectory, each) for trajectory in trajectories),
-                    check_state(other, trajectories[1], each),
-                    check_guards(other, trajectories[0], each),
-                )
-            ]
+    for subject in driver.subjects(public, oracle.derivation.rule):
+        for each in map(str, dtypes):
+            rungs += [check_trajectory(subject, trajectory, each) for trajectory in trajectories]
+            rungs.append(check_shapes(subject, trajectories[1], each))
+            rungs.append(check_state(subject, trajectories[1], each))
+            rungs.append(check_guards(subject, trajectories[0], each))
     return tuple(rungs)
 
 

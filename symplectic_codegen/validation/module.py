@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from symplectic_codegen.algebra.symbols import beta
-from symplectic_codegen.generation import class_name, import_source
-from symplectic_codegen.rule.interpreter import Bounded, interpret
+from symplectic_codegen.generation import import_source
+from symplectic_codegen.rule.interpreter import Bounded
 from symplectic_codegen.rule.interpreter import State as RuleState
 from symplectic_codegen.rule.rule import BlockState, UpdateRule
 from symplectic_codegen.validation.evaluation import MP, TIME, State
@@ -28,11 +28,11 @@ from symplectic_codegen.validation.identity import in_domain, needed_parameters
 from symplectic_codegen.validation.problem import DIMENSION, START_W
 from symplectic_codegen.validation.report import Rung, judged
 from symplectic_codegen.validation.trajectory import (
+    Rounding,
     Trajectory,
     Worst,
-    bounded_noise,
-    bounds_of,
     carried_sums,
+    rounding_of,
 )
 
 T = TypeVar("T")
@@ -63,55 +63,67 @@ def foreign(what: str, call: Callable[[], T]) -> T:
         raise ForeignError(f"{what} raised {type(error).__name__}: {error}") from error
 
 
-def load_class(
+def load_module(
     name: str,
     text: str,
     others: Mapping[str, str] | None = None,
     prepare: Callable[[ModuleType], object] | None = None,
-) -> type[Any]:
-    """The optimizer class of a generated file, which is executed.
+) -> ModuleType:
+    """A generated file as a module: it is executed.
 
     Args:
         name: of the optimizer.
         text: the file.
         others: files that lie beside it, by their names.
-        prepare: what is done with the module before its class is used.
+        prepare: what is done with the module before it is used.
 
     Raises:
-        ForeignError: it cannot be imported, or has no such class.
+        ForeignError: it cannot be imported.
     """
-    module = foreign("importing it", lambda: import_source(name, text, others))
+    module: ModuleType = foreign("importing it", lambda: import_source(name, text, others))
     if prepare is not None:
         foreign("preparing it", lambda: prepare(module))
-    cls = vars(module).get(class_name(name))
-    if not isinstance(cls, type):
-        raise ForeignError(f"it has no class {class_name(name)}")
-    return cls
+    return module
+
+
+def public_of(module: ModuleType, name: str) -> Any:
+    """The optimizer class, or factory, of a generated module.
+
+    Raises:
+        ForeignError: it has no such class or function.
+    """
+    public = vars(module).get(name)
+    if not callable(public):
+        raise ForeignError(f"it has no {name}")
+    return public
 
 
 @dataclass(frozen=True)
 class Subject:
-    """The optimizer class under test, and the rule that it claims to be.
+    """The optimizer under test, and the rule that it claims to be.
 
     Args:
-        cls: the class.
-        rule: the rule.
-        keywords: further arguments of its constructor.
+        make_optimizer: (parameters, hyperparameters) -> an optimizer that changes the parameters
+            in place, with the interface of the array targets.
+        rule: what it claims to compute.
+        label: what it is called in the report.
+        rounding: how it rounds in each type.
+        most_steps: up to which number it counts.
         dense: whether it refuses parameters with gaps in memory.
     """
 
-    cls: type[Any]
+    make_optimizer: Callable[[list[Array], Mapping[str, float]], Any]
     rule: UpdateRule
-    keywords: Mapping[str, Any] = field(default_factory=dict)
+    label: str = "module"
+    rounding: Callable[[str], Rounding] = rounding_of
+    most_steps: int = 2**62
     dense: bool = False
 
     def make(self, params: Sequence[Array], values: Mapping[str, float]) -> Run:
         """An optimizer on `params`, which it changes in place."""
-        return Run(
-            self.rule,
-            list(params),
-            foreign("the constructor", lambda: self.cls(list(params), **values, **self.keywords)),
-        )
+        arrays = list(params)
+        optimizer = foreign("the constructor", lambda: self.make_optimizer(arrays, values))
+        return Run(self.rule, arrays, optimizer, self.rounding(arrays[0].dtype.name))
 
 
 @dataclass(frozen=True)
@@ -121,6 +133,7 @@ class Run:
     rule: UpdateRule
     params: list[Array]
     optimizer: Any
+    rounding: Rounding
 
     @property
     def blocks(self) -> tuple[BlockState, ...]:
@@ -155,7 +168,7 @@ class Run:
 
 def check_trajectory(subject: Subject, trajectory: Trajectory, dtype: str) -> Rung:
     """The module on the test problem, step by step and over the whole run."""
-    name = f"{dtype} module on {trajectory.loss.name}"
+    name = f"{dtype} {subject.label} on {trajectory.loss.name}"
     try:
         local, whole = _follow(subject, trajectory, dtype)
     except ForeignError as error:
@@ -172,7 +185,6 @@ def _follow(subject: Subject, trajectory: Trajectory, dtype: str) -> tuple[Worst
     used = needed_parameters(rule, trajectory.point)
     w = np.array([float(x) for x in START_W], dtype)
     run = subject.make([w], {k: float(v) for k, v in used.items()})
-    numbers = bounds_of(dtype)
     eps = float(np.finfo(dtype).eps)
     local, whole = Worst(), Worst()
     saved = run.saved()
@@ -186,7 +198,7 @@ def _follow(subject: Subject, trajectory: Trajectory, dtype: str) -> tuple[Worst
         loss = float(trajectory.loss.value(before["w"], MP))
         exact_G = tuple(MP.mpf(float(g)) for g in G)
         expected = trajectory.step(before, number, exact_G, MP.mpf(loss))
-        bound = _bound(rule, used, w, saved, number, G, loss, numbers)
+        bound = _bound(run, used, w, saved, number, G, loss)
         run.step([G], loss)
         saved = run.saved()
         if saved["step"] != number:
@@ -194,7 +206,7 @@ def _follow(subject: Subject, trajectory: Trajectory, dtype: str) -> tuple[Worst
         found = _row(rule, w, saved)
         local = local.with_row(found, trajectory.flat(expected), bound, eps)
         flat = trajectory.flat(trajectory.states[number])
-        whole = whole.with_row(found, flat, trajectory.bounds[dtype][number], eps)
+        whole = whole.with_row(found, flat, trajectory.bounds(run.rounding)[number], eps)
     return local, whole
 
 
@@ -218,24 +230,23 @@ def _row(rule: UpdateRule, w: Array, saved: Mapping[str, Any]) -> list[float]:
 
 
 def _bound(
-    rule: UpdateRule,
+    run: Run,
     used: Mapping[str, Any],
     w: Array,
     saved: Mapping[str, Any],
     number: int,
     G: Array,
     loss: float,
-    numbers: Any,
 ) -> npt.NDArray[np.float64]:
     buffers = {name: arrays[0] for name, arrays in saved["buffers"].items()}
-    noise = bounded_noise(number, w.size, str(w.dtype))
     before = Before(buffers, saved["scalars"], number - 1, (w.size,))
-    new, moved = _bounded_step(rule, used, w, before, G, loss, numbers, noise)
+    noise = run.rounding.noise(number, w.size)
+    new, moved = _bounded_step(run, used, w, before, G, loss, noise)
     return np.concatenate(
         [
             moved.error,
-            *(new.buffers[b.name].error for b in rule.buffers),
-            *(np.atleast_1d(new.scalars[s.name].error) for s in rule.states),
+            *(new.buffers[b.name].error for b in run.rule.buffers),
+            *(np.atleast_1d(new.scalars[s.name].error) for s in run.rule.states),
         ]
     )
 
@@ -251,13 +262,12 @@ class Before:
 
 
 def _bounded_step(
-    rule: UpdateRule,
+    run: Run,
     used: Mapping[str, Any],
     w: Array,
     before: Before,
     G: Array,
     loss: float,
-    numbers: Any,
     noise: Bounded,
 ) -> tuple[RuleState, Bounded]:
     """One step in double precision, with a bound for what the module may make of it."""
@@ -271,14 +281,17 @@ def _bounded_step(
         buffers,
         {name: exactly(value) for name, value in before.scalars.items()},
         before.steps,
-        carried_sums(rule, buffers, before.sizes, numbers),
+        carried_sums(run.rule, buffers, before.sizes, run.rounding.numbers),
     )
-    return interpret(rule, used, state, exactly(w), exactly(G), loss, numbers, noise, before.sizes)
+    return run.rounding.step(
+        run.rule, used, state, exactly(w), exactly(G), loss, noise, before.sizes
+    )
 
 
 def check_shapes(subject: Subject, trajectory: Trajectory, dtype: str) -> Rung:
     """Arrays of many shapes and layouts; a gradient None leaves everything of its own alone."""
-    name = f"{dtype} module on {len(_SHAPES)} shapes and {_LARGE} elements, with None gradients"
+    shapes = f"{len(_SHAPES)} shapes and {_LARGE} elements, with None gradients"
+    name = f"{dtype} {subject.label} on {shapes}"
     try:
         ratio, count = _many(subject, trajectory, dtype)
     except ForeignError as error:
@@ -307,7 +320,7 @@ def _many(subject: Subject, trajectory: Trajectory, dtype: str) -> tuple[float, 
                 None if i == absent else _like(w, random.standard_normal(w.shape))
                 for i, w in enumerate(params)
             ]
-            worse, more = _compare_step(run, used, grads, number, dtype)
+            worse, more = _compare_step(run, used, grads, number)
             ratio, count = max(ratio, worse), count + more
     return ratio, count
 
@@ -329,7 +342,7 @@ def _laid_out(array: Array, dense: bool) -> Array:
 
 
 def _compare_step(
-    run: Run, used: Mapping[str, Any], grads: Sequence[Array | None], number: int, dtype: str
+    run: Run, used: Mapping[str, Any], grads: Sequence[Array | None], number: int
 ) -> tuple[float, int]:
     """The largest error of a step in units of its bound, and how many values were compared."""
     rule, loss = run.rule, 0.625
@@ -342,11 +355,11 @@ def _compare_step(
         return np.concatenate([np.ravel(arrays[i]) for i in active])
 
     sizes = [w.size for w in old]
-    whole = bounded_noise(number, sum(sizes), dtype)
+    whole = run.rounding.noise(number, sum(sizes))
     places = np.concatenate([np.full(size, i) for i, size in enumerate(sizes)])
     taking_part = np.isin(places, active)
     new, moved = _bounded_step(
-        rule,
+        run,
         used,
         joined(old),
         Before(
@@ -357,7 +370,6 @@ def _compare_step(
         ),
         np.concatenate([np.ravel(G) for G in grads if G is not None]),
         loss,
-        bounds_of(dtype),
         Bounded(whole.value[taking_part], whole.error[taking_part]),
     )
     run.step(grads, loss)
@@ -400,7 +412,7 @@ def _same(a: Array, b: Array) -> bool:
 
 def check_state(subject: Subject, trajectory: Trajectory, dtype: str) -> Rung:
     """An optimizer that is saved and restored goes on bit for bit as one that was not."""
-    name = f"{dtype} state_dict round trip"
+    name = f"{dtype} {subject.label}, state_dict round trip"
     try:
         problem = _round_trip(subject, trajectory, dtype)
     except ForeignError as error:
@@ -460,7 +472,7 @@ def _equal_states(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
 
 def check_guards(subject: Subject, trajectory: Trajectory, dtype: str) -> Rung:
     """Outside the domain of β(t) a step is refused with ValueError, and changes nothing."""
-    name = f"{dtype} module outside the domain of β(t)"
+    name = f"{dtype} {subject.label} outside the domain of β(t)"
     rule = subject.rule
     if not rule.guards:
         return Rung(name, "not applicable", "β(t) exists for all times: the rule has no guard")
@@ -468,6 +480,8 @@ def check_guards(subject: Subject, trajectory: Trajectory, dtype: str) -> Rung:
     if outside is None:
         return Rung(name, "not applicable", "β(t) exists for the first 2**40 steps at this point")
     step, scalars = outside
+    if step > subject.most_steps:
+        return Rung(name, "not applicable", f"β(t) exists for {subject.most_steps} steps")
     used = needed_parameters(rule, trajectory.point)
     w = np.array([float(x) for x in START_W], dtype)
     try:
