@@ -11,13 +11,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 from symplectic_codegen.driver import Derivation
 from symplectic_codegen.errors import SymplecticCodegenError
 from symplectic_codegen.generation import BOTH, spec_of
 from symplectic_codegen.provenance import read_provenance
+from symplectic_codegen.rule.rule import UpdateRule
 from symplectic_codegen.targets import get_target
 from symplectic_codegen.targets.base import DTYPES
 from symplectic_codegen.validation.audit import check_prologue
@@ -34,6 +36,7 @@ from symplectic_codegen.validation.module import (
 )
 from symplectic_codegen.validation.problem import QUADRATIC, SMOOTH
 from symplectic_codegen.validation.report import Report, Rung, ValidationInputError, judged
+from symplectic_codegen.validation.tensors import WAYS, ArrayOptimizer
 from symplectic_codegen.validation.trajectory import (
     NoOracleError,
     Trajectory,
@@ -45,6 +48,7 @@ from symplectic_codegen.validation.trajectory import (
 
 ORACLE = "oracle"
 ARRAY_TARGETS = ("numpy", "numba")  # they share the interface that rung 4 drives
+TENSOR_TARGETS = ("torch",)  # these get it from an adapter
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,7 @@ def validate_source(text: str, path: str = "<source>", cache: Cache | None = Non
 def _module_rungs(oracle: Oracle, text: str, target: str, dtype: object) -> tuple[Rung, ...]:
     """Rung 4, on the way down only if there are oracles to compare with."""
     name = "generated module"
-    if target not in ARRAY_TARGETS:
+    if target not in (*ARRAY_TARGETS, *TENSOR_TARGETS):
         return (judged(name, False, f"no oracle drives modules of the target {target!r}"),)
     availability = get_target(target).is_available()
     if not availability.ok:
@@ -153,14 +157,26 @@ def _module_rungs(oracle: Oracle, text: str, target: str, dtype: object) -> tupl
         cls = load_class(oracle.derivation.spec.name, text)
     except (NoOracleError, ForeignError) as error:
         return (judged(name, False, str(error)),)
-    subject = Subject(cls, oracle.derivation.rule)
     rungs: list[Rung] = []
-    for each in map(str, dtypes):
-        rungs += [check_trajectory(subject, trajectory, each) for trajectory in trajectories]
-        rungs.append(check_shapes(subject, trajectories[1], each))
-        rungs.append(check_state(subject, trajectories[1], each))
-        rungs.append(check_guards(subject, trajectories[0], each))
+    for subject in _subjects(cls, oracle.derivation.rule, target):
+        for each in map(str, dtypes):
+            rungs += [check_trajectory(subject, trajectory, each) for trajectory in trajectories]
+            rungs.append(check_shapes(subject, trajectories[1], each))
+            rungs.append(check_state(subject, trajectories[1], each))
+            rungs.append(check_guards(subject, trajectories[0], each))
     return tuple(rungs)
+
+
+def _subjects(cls: type[Any], rule: UpdateRule, target: str) -> Iterator[Subject]:
+    """What is to be tested of a class: for tensors every way through a step."""
+    if target in ARRAY_TARGETS:
+        yield Subject(cls, rule)
+        return
+    for way, options in WAYS.items():
+        if options.get("fused") and not get_target("numba").is_available().ok:
+            continue
+        adapter = partial(ArrayOptimizer, cls, rule, options)
+        yield Subject(adapter, rule, f"module ({way})", own_clocks=True)
 
 
 def validate_paths(

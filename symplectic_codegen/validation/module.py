@@ -77,10 +77,19 @@ def load_class(name: str, text: str) -> type[Any]:
 
 @dataclass(frozen=True)
 class Subject:
-    """The optimizer class under test, and the rule that it claims to be."""
+    """The optimizer class under test, and the rule that it claims to be.
 
-    cls: type[Any]
+    Args:
+        cls: makes an optimizer from a list of arrays and hyperparameters.
+        rule: what a step is to compute.
+        label: what it is called in the report.
+        own_clocks: whether each parameter counts its own steps.
+    """
+
+    cls: Callable[..., Any]
     rule: UpdateRule
+    label: str = "module"
+    own_clocks: bool = False
 
     def make(self, params: Sequence[Array], values: Mapping[str, float]) -> Run:
         """An optimizer on `params`, which it changes in place."""
@@ -130,7 +139,7 @@ class Run:
 
 def check_trajectory(subject: Subject, trajectory: Trajectory, dtype: str) -> Rung:
     """The module on the test problem, step by step and over the whole run."""
-    name = f"{dtype} module on {trajectory.loss.name}"
+    name = f"{dtype} {subject.label} on {trajectory.loss.name}"
     try:
         local, whole = _follow(subject, trajectory, dtype)
     except ForeignError as error:
@@ -253,7 +262,8 @@ def _bounded_step(
 
 def check_shapes(subject: Subject, trajectory: Trajectory, dtype: str) -> Rung:
     """Arrays of many shapes and layouts; a gradient None leaves everything of its own alone."""
-    name = f"{dtype} module on {len(_SHAPES)} shapes and {_LARGE} elements, with None gradients"
+    shapes = f"{len(_SHAPES)} shapes and {_LARGE} elements, with None gradients"
+    name = f"{dtype} {subject.label} on {shapes}"
     try:
         ratio, count = _many(subject, trajectory, dtype)
     except ForeignError as error:
@@ -276,7 +286,10 @@ def _many(subject: Subject, trajectory: Trajectory, dtype: str) -> tuple[float, 
     for params, rounds in ((small, min(_ROUNDS, trajectory.steps)), (large, 1)):
         run = subject.make(params, values)
         for number in range(1, rounds + 1):
-            absent = {2: 4, 3: 0}.get(number)  # which gradient is None in which step
+            # Which gradient is None in which step. With clocks of their own parameters would be at
+            # different steps after that, so that one is last.
+            absences = {rounds: 4} if subject.own_clocks else {2: 4, 3: 0}
+            absent = absences.get(number) if len(params) > 1 else None
             grads = [
                 None if i == absent else random.standard_normal(w.shape).astype(dtype)
                 for i, w in enumerate(params)
@@ -369,7 +382,7 @@ def _same(a: Array, b: Array) -> bool:
 
 def check_state(subject: Subject, trajectory: Trajectory, dtype: str) -> Rung:
     """An optimizer that is saved and restored goes on bit for bit as one that was not."""
-    name = f"{dtype} state_dict round trip"
+    name = f"{dtype} {subject.label}, state_dict round trip"
     try:
         problem = _round_trip(subject, trajectory, dtype)
     except ForeignError as error:
@@ -429,7 +442,7 @@ def _equal_states(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
 
 def check_guards(subject: Subject, trajectory: Trajectory, dtype: str) -> Rung:
     """Outside the domain of β(t) a step is refused with ValueError, and changes nothing."""
-    name = f"{dtype} module outside the domain of β(t)"
+    name = f"{dtype} {subject.label} outside the domain of β(t)"
     rule = subject.rule
     if not rule.guards:
         return Rung(name, "not applicable", "β(t) exists for all times: the rule has no guard")
