@@ -10,8 +10,8 @@ import torch
 from hand_made import Load, class_name
 
 from symplectic_codegen.rule.rule import UpdateRule
-from symplectic_codegen.validation.tensors import ArrayOptimizer
 from symplectic_codegen.validation.tensors import WAYS as VALIDATED
+from symplectic_codegen.validation.tensors import ArrayOptimizer
 
 WAYS = {**VALIDATED, "capturable": {"capturable": True}}
 TENSOR_WAYS = tuple(way for way in WAYS if way != "fused")
