@@ -628,8 +628,17 @@ def export_names(names: Iterable[str]) -> list[str]:
 
 
 def common_context(prepared: Prepared, document: Document, step: StepCode) -> dict[str, object]:
-    """What `templates/common/module.py.jinja` needs."""
+    """What `templates/common/module.py.jinja` needs.
+
+    Raises:
+        TargetError: the rule changes gradients.
+    """
     rule = prepared.original
+    if rule.clears_gradients:
+        raise TargetError(
+            f"the target {document.provenance.get('target')} leaves gradients as they are: "
+            "it has no recipe zero-grad"
+        )
     bounds = []
     for parameter in rule.parameters:
         text, test = bounds_text(parameter.interval)

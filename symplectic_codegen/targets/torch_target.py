@@ -173,6 +173,7 @@ def _context(prepared: Prepared, document: Document) -> dict[str, object]:
         "couples": couples(rule),
         "spreads": spreads(rule),
         "reduces": bool(rule.reductions),
+        "clears": rule.clears_gradients,
         "sums_blocks": sums_blocks(rule),
         "bounds": _bounds(prepared),
         "sweeps": [_sweep_context(sweep, prepared) for sweep in prepared.sweeps],

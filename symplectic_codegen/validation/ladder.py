@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 from symplectic_codegen.driver import Derivation
 from symplectic_codegen.errors import SymplecticCodegenError
 from symplectic_codegen.generation import BOTH, spec_of
+from symplectic_codegen.passes.recipes import with_recipes
 from symplectic_codegen.provenance import read_provenance
 from symplectic_codegen.rule.rule import UpdateRule
 from symplectic_codegen.targets import get_target
@@ -134,16 +135,29 @@ def validate_source(text: str, path: str = "<source>", cache: Cache | None = Non
         if spec.sha256 not in oracles:
             oracles[spec.sha256] = Oracle(Derivation(spec))
         oracle = oracles[spec.sha256]
-        rungs = oracle.rungs + _module_rungs(oracle, text, target, provenance.get("dtype"))
+        rule = with_recipes(oracle.derivation.rule, _recipes(provenance))
+        rungs = oracle.rungs + _module_rungs(oracle, rule, text, provenance)
     except SymplecticCodegenError as error:
         # PROVENANCE was edited, or this version cannot derive what an older one could.
         rungs = (judged("spec in PROVENANCE", False, str(error)),)
     return Report(path, name, target, rungs, time.perf_counter() - started)
 
 
-def _module_rungs(oracle: Oracle, text: str, target: str, dtype: object) -> tuple[Rung, ...]:
-    """Rung 4, on the way down only if there are oracles to compare with."""
-    name = "generated module"
+def _recipes(provenance: Mapping[str, Any]) -> tuple[str, ...]:
+    """The recipes with which a file was generated."""
+    recipes = provenance.get("recipes", ())
+    return tuple(map(str, recipes)) if isinstance(recipes, list | tuple) else ()
+
+
+def _module_rungs(
+    oracle: Oracle, rule: UpdateRule, text: str, provenance: Mapping[str, Any]
+) -> tuple[Rung, ...]:
+    """Rung 4, on the way down only if there are oracles to compare with.
+
+    Args:
+        rule: that of the oracle, with the recipes of the file.
+    """
+    name, target, dtype = "generated module", str(provenance.get("target")), provenance.get("dtype")
     if target not in (*ARRAY_TARGETS, *TENSOR_TARGETS):
         return (judged(name, False, f"no oracle drives modules of the target {target!r}"),)
     availability = get_target(target).is_available()
@@ -158,9 +172,11 @@ def _module_rungs(oracle: Oracle, text: str, target: str, dtype: object) -> tupl
     except (NoOracleError, ForeignError) as error:
         return (judged(name, False, str(error)),)
     rungs: list[Rung] = []
-    for subject in _subjects(cls, oracle.derivation.rule, target):
+    # Recipes are no part of the derivation: with them steps are compared with the interpreter.
+    derived = trajectories if rule is oracle.derivation.rule else ()
+    for subject in _subjects(cls, rule, target):
         for each in map(str, dtypes):
-            rungs += [check_trajectory(subject, trajectory, each) for trajectory in trajectories]
+            rungs += [check_trajectory(subject, trajectory, each) for trajectory in derived]
             rungs.append(check_shapes(subject, trajectories[1], each))
             rungs.append(check_state(subject, trajectories[1], each))
             rungs.append(check_guards(subject, trajectories[0], each))
