@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.usefixtures("torch_threads")
 if not torch.distributed.is_available():
     pytest.skip("this PyTorch is not built for several processes", allow_module_level=True)
 

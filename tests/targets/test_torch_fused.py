@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.usefixtures("torch_threads")
 numba = pytest.importorskip("numba")
 
 from hand_made import (  # noqa: E402
@@ -369,26 +370,25 @@ def test_gradients_are_not_kept_alive(load: Load) -> None:
 # Processes and threads
 
 
-def test_the_number_of_threads_changes_no_elementwise_result(load: Load) -> None:
+def test_the_number_of_threads_changes_no_elementwise_result(
+    load: Load, torch_threads: Callable[[int], None]
+) -> None:
     results = []
-    kept = torch.get_num_threads()
-    try:
-        for threads in (1, 2):
-            torch.set_num_threads(threads)
-            shapes = ((70_001,), (0,), (17,), (40_003,))
-            params = parameters(*shapes, dtype=torch.float32)
-            optimizer = optimizer_class(load, MOMENTUM)(params, lr=0.1, fused=True)
-            for k in range(2):
-                new_gradients(params, k)
-                optimizer.step()
-            results.append(snapshot(params))
-    finally:
-        torch.set_num_threads(kept)
+    for threads in (1, 2):
+        torch_threads(threads)
+        params = parameters((70_001,), (0,), (17,), (40_003,), dtype=torch.float32)
+        optimizer = optimizer_class(load, MOMENTUM)(params, lr=0.1, fused=True)
+        for k in range(2):
+            new_gradients(params, k)
+            optimizer.step()
+        results.append(snapshot(params))
     for a, b in zip(*results, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
 
 
-def test_two_threads_step_two_optimizers(load: Load) -> None:
+def test_two_threads_step_two_optimizers(load: Load, torch_threads: Callable[[int], None]) -> None:
+    torch_threads(2)
+
     def work(p: torch.nn.Parameter) -> None:
         optimizer = optimizer_class(load, GLOBAL_NORM)([p], lr=0.1, fused=True)
         for _ in range(20):
@@ -415,7 +415,10 @@ def _step_in_child(optimizer: Any, p: torch.nn.Parameter, queue: Any) -> None:
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_child_works_without_the_threads_of_its_parent(load: Load) -> None:
+def test_a_forked_child_works_without_the_threads_of_its_parent(
+    load: Load, torch_threads: Callable[[int], None]
+) -> None:
+    torch_threads(2)
     p = torch.nn.Parameter(torch.zeros(200_000))
     p.grad = torch.ones_like(p)
     optimizer = optimizer_class(load, MOMENTUM)([p], lr=1.0, momentum=0.0, fused=True)

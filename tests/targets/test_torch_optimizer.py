@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.usefixtures("torch_threads")
 
 from hand_made import (  # noqa: E402
     BIAS_CORRECTED,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.usefixtures("torch_threads")
 
 from hand_made import (  # noqa: E402
     BIAS_CORRECTED,
@@ -52,7 +55,10 @@ def test_three_steps_on_a_list(load: Load, way: str, rule: UpdateRule, dtype: st
 
 
 @pytest.mark.parametrize("rule", [GLOBAL_NORM, BLOCK_NORM], ids=lambda rule: rule.name)
-def test_sizes_for_several_threads(load: Load, rule: UpdateRule) -> None:
+def test_sizes_for_several_threads(
+    load: Load, rule: UpdateRule, torch_threads: Callable[[int], None]
+) -> None:
+    torch_threads(2)
     sizes = (70001, 5, 65537)
     params = random_arrays(sizes, "float32", 1)
     grads = [random_arrays(sizes, "float32", seed) for seed in (2, 3)]
