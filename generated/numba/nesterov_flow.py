@@ -6,8 +6,8 @@ Hamiltonian::
 
 Update derived from it::
 
-    X <- (-1 + n + offset)**3*X/(n + offset)**3 + zeta*((n + offset)**4 - (-1 + n +
-        offset)**4)*G/(4*(n + offset)**3)
+    X <- (-1 + n + offset)**3*X/(n + offset)**3 + zeta*(-1 + n + offset)**4*(-1 + (n +
+        offset)**4/(-1 + n + offset)**4)*G/(4*(n + offset)**3)
     w <- w - lr*X
 
 Hyperparameters:
@@ -61,7 +61,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "aa9da2b0f9be8354225cf4ab547f0481c69a2abe030834abed58ba153270f314",
-    "body_sha256": "b0430d01f491f7b8de67d9aaa6ac92aebf2d6d918ca186e7eadff4cda2396978",
+    "body_sha256": "c637e8f9b7868582b8ba2693b61f5108f6f92bc558003af8b02e776cf56be3e0",
     "command": "symplectic-codegen generate --catalog nesterov_flow --target numba",
     "spec": {
         "format": 1,
@@ -300,10 +300,8 @@ class NesterovFlow:
             # beta(t-tau)/beta(t): what cooling leaves of the momenta
             decay = (n - 1.0 + offset_) ** 3 / (n + offset_) ** 3
             # impulse of the loss gradient: time average of the thermal mass over the step
-            part_2 = (n - 1.0 + offset_) ** 3 + (n + offset_) ** 3
-            part_1 = part_2 + (n - 1.0 + offset_) ** 2 * (n + offset_)
-            part_3 = (n + offset_) ** 2 * (n - 1.0 + offset_)
-            impulse = zeta * (part_1 + part_3) / (4.0 * (n + offset_) ** 3)
+            part_1 = (n + offset_) ** 4 / (n - 1.0 + offset_) ** 4 - 1.0
+            impulse = (n - 1.0 + offset_) ** 4 * zeta * part_1 / (4.0 * (n + offset_) ** 3)
             for group in groups:
                 real = group.like.dtype.type
                 scalars = (real(lr), real(decay), real(impulse))

@@ -6,8 +6,8 @@ Hamiltonian::
 
 Update derived from it::
 
-    X <- (-1 + n + offset)**3*X/(n + offset)**3 + zeta*((n + offset)**4 - (-1 + n +
-        offset)**4)*G/(4*(n + offset)**3)
+    X <- (-1 + n + offset)**3*X/(n + offset)**3 + zeta*(-1 + n + offset)**4*(-1 + (n +
+        offset)**4/(-1 + n + offset)**4)*G/(4*(n + offset)**3)
     w <- w - lr*X
 
 Hyperparameters:
@@ -58,7 +58,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "aa9da2b0f9be8354225cf4ab547f0481c69a2abe030834abed58ba153270f314",
-    "body_sha256": "ff46ab42d09e8b8eca0c7bcc1ac5c1a577f55168085e946facf32f2a1cc17e79",
+    "body_sha256": "589a20dc733fb6a112df46e5da28ac4b6ba2db8dcd53acd929aa2c177ecdef1a",
     "command": "symplectic-codegen generate --catalog nesterov_flow --target numpy",
     "spec": {
         "format": 1,
@@ -186,10 +186,8 @@ class NesterovFlow:
             # beta(t-tau)/beta(t): what cooling leaves of the momenta
             decay = (n - 1.0 + offset_) ** 3 / (n + offset_) ** 3
             # impulse of the loss gradient: time average of the thermal mass over the step
-            part_2 = (n - 1.0 + offset_) ** 3 + (n + offset_) ** 3
-            part_1 = part_2 + (n - 1.0 + offset_) ** 2 * (n + offset_)
-            part_3 = (n + offset_) ** 2 * (n - 1.0 + offset_)
-            impulse = zeta * (part_1 + part_3) / (4.0 * (n + offset_) ** 3)
+            part_1 = (n + offset_) ** 4 / (n - 1.0 + offset_) ** 4 - 1.0
+            impulse = (n - 1.0 + offset_) ** 4 * zeta * part_1 / (4.0 * (n + offset_) ** 3)
             for w, G, X in tensors:
                 real = w.dtype.type
                 update(w, G, X, real(lr), real(decay), real(impulse))

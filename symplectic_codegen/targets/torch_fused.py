@@ -21,6 +21,7 @@ from symplectic_codegen.targets.array_module import (
 from symplectic_codegen.targets.printing import (
     COMPILED,
     INDENT,
+    LINE_LENGTH,
     bracketed,
     comment_lines,
     constants_in,
@@ -34,6 +35,14 @@ from symplectic_codegen.targets.torch_rule import COUNT, kept_scalars, kept_sour
 
 FACTOR = "factor"  # by which gradients are multiplied: the sign, and the scale of a GradScaler
 _NOISE = ("seed", "step", "start", "run", "jump", "offset")
+
+
+def _assigned(name: str, text: str) -> list[str]:
+    """An assignment, at depth 2."""
+    pad, flat = INDENT * 2, f"{INDENT * 2}{name} = {text}"
+    if len(flat) <= LINE_LENGTH:
+        return [flat]
+    return [f"{pad}{name} = (", f"{pad}{INDENT}{text}", f"{pad})"]
 
 
 @dataclass
@@ -115,27 +124,26 @@ class _Program:
         prepared = self.prepared
         rule, keys, used = prepared.rule, kept_scalars(prepared), used_names(prepared)
         places = {key: f"clock[row, {k}]" for k, key in enumerate(keys)}
-        first = _Scalars("")
+        first, pad = _Scalars(""), INDENT * 2
         if COUNT in keys:
-            first.inputs.append(f"{STEP} = {places[COUNT]} + 1.0")
+            first.inputs.append(f"{pad}{STEP} = {places[COUNT]} + 1.0")
             first.defines.append(STEP)
         for state, new in zip(prepared.original.states, rule.states, strict=True):
+            if new.name not in used:
+                continue
+            kept = places[state.name]
             if new.initial != ZERO:
-                begin = self.fresh(f"{new.name}_start")
-                first.inputs += assignment_lines(
-                    [Assign(begin, new.initial)], COMPILED, 0, self.taken
-                )
+                start = self.fresh(f"{new.name}_start")
+                assign = Assign(start, new.initial)
+                first.inputs += assignment_lines([assign], COMPILED, 2, self.taken)
                 first.reads |= references(new.initial) - set(first.defines)
-                first.inputs.append(
-                    f"{new.name} = {begin} if {STEP} == 1.0 else {places[state.name]}"
-                )
-                first.defines.append(new.name)
-            elif new.name in used:
-                first.inputs.append(f"{new.name} = {places[state.name]}")
-                first.defines.append(new.name)
+                kept = f"{start} if {STEP} == 1.0 else {kept}"
+            first.inputs += _assigned(new.name, kept)
+            first.defines.append(new.name)
         for block, new_block in zip(prepared.original.block_states, rule.block_states, strict=True):
-            first.inputs.append(f"{new_block.name} = {places[block.name]}")
-            first.defines.append(new_block.name)
+            if new_block.name in used:
+                first.inputs.append(f"{pad}{new_block.name} = {places[block.name]}")
+                first.defines.append(new_block.name)
         if first.inputs:
             self.items.append(first)
 
@@ -282,7 +290,7 @@ def _scalars_context(item: _Scalars, program: _Program, is_last: bool) -> dict[s
         f"{pad}{name} = values[row, {columns[name]}]"
         for name in sorted(item.reads, key=columns.__getitem__)
     ]
-    body += [pad + line for line in item.inputs]
+    body += item.inputs
     body += assignment_lines(item.assigns, COMPILED, 2, set(program.taken))
     body += [f"{pad}values[row, {columns[name]}] = {name}" for name in own]
     if is_last:

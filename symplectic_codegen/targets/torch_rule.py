@@ -51,12 +51,13 @@ def kept_sources(prepared: Prepared) -> Iterator[tuple[str, str]]:
 
 
 def used_names(prepared: Prepared) -> set[str]:
-    """All scalars that anything in the step refers to."""
+    """All scalars that anything in the step refers to, or that are kept as they are."""
     rule = prepared.rule
+    sources = {source for _, source in kept_sources(prepared)}
     used = {name for expr in rule.scalar_expressions for name in references(expr)}
     used |= {name for state in rule.states for name in references(state.initial)}
     used |= {name for sweep in prepared.sweeps for name in sweep.scalars}
-    return used | {store.source for store in rule.state_stores}
+    return used | sources
 
 
 def sums_blocks(rule: UpdateRule) -> bool:

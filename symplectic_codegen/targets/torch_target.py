@@ -75,6 +75,7 @@ _COMPLEX_TYPES = {
     "float32": {"complex32": "complex64", "complex64": "complex64"},
     "float64": {"complex128": "complex128"},
 }
+_LONGEST = 3  # of the tuples of hyperparameters
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class Option:
 def options_of(parameters: Sequence[Parameter]) -> tuple[Option, ...]:
     """Arguments for the hyperparameters, those without default first.
 
-    As in PyTorch, numbered ones are given together: beta1 and beta2 are `betas`.
+    As in PyTorch, numbered ones are given together, if they are few: beta1 and beta2 are `betas`.
 
     >>> [o.name for o in options_of([Parameter("beta1"), Parameter("beta2"), Parameter("lr")])]
     ['betas', 'lr']
@@ -124,7 +125,7 @@ def options_of(parameters: Sequence[Parameter]) -> tuple[Option, ...]:
         size = 0
         while size < len(rest) and rest[size].name == f"{stem}{size + 1}":
             size += 1
-        together = size > 1 and not {stem, f"{stem}s"} & names
+        together = 1 < size <= _LONGEST and not {stem, f"{stem}s"} & names
         size = size if together else 1
         found.append(Option(f"{stem}s" if together else rest[0].name, tuple(rest[:size])))
         del rest[:size]
@@ -359,8 +360,8 @@ def _tensor_step(prepared: Prepared) -> list[str]:
     used = used_names(prepared)
     shown = [name if name in used else "_" for name in names]
     if set(shown) - {"_"}:
-        head = f"({shown[0]},)" if len(shown) == 1 else ", ".join(shown)
-        lines.append(f"{pad}{head} = batch.hyperparameters()")
+        *first, last = _unpacking(shown)
+        lines += [*first, f"{last}batch.hyperparameters()"]
     lines += _inputs(prepared, used)
     for number, guard in enumerate(rule.guards, 1):
         name = fresh(f"guard_{number}", taken)
@@ -386,19 +387,21 @@ def _inputs(prepared: Prepared, used: set[str]) -> list[str]:
     if rule.needs_loss:
         lines.append(f"{pad}{LOSS} = batch.loss(loss)")
     for old, new in zip(original.states, rule.states, strict=True):
-        kept = f"batch.kept({quoted(old.name)})"
-        if new.initial != ZERO:
-            start = f"torch.where({STEP} == 1.0, {_text(new.initial)}, {kept})"
-            line = f"{pad}{new.name} = {start}"
-            if len(line) > LINE_LENGTH:
-                name = f"{new.name}_start"
-                lines += assignment_lines([Assign(name, new.initial)], _text, 2, set(used))
-                line = f"{pad}{new.name} = torch.where({STEP} == 1.0, {name}, {kept})"
-            lines.append(line)
-        elif new.name in used:
-            lines.append(f"{pad}{new.name} = {kept}")
+        if new.name not in used:
+            continue
+        if new.initial == ZERO:
+            lines.append(f"{pad}{new.name} = batch.kept({quoted(old.name)})")
+            continue
+        start = _text(new.initial)
+        line = f"{pad}{new.name} = batch.kept({quoted(old.name)}, {start})"
+        if len(line) > LINE_LENGTH:
+            start = f"{new.name}_start"
+            lines += assignment_lines([Assign(start, new.initial)], _text, 2, set(used))
+            line = f"{pad}{new.name} = batch.kept({quoted(old.name)}, {start})"
+        lines.append(line)
     for old_block, new_block in zip(original.block_states, rule.block_states, strict=True):
-        lines.append(f"{pad}{new_block.name} = batch.kept({quoted(old_block.name)})")
+        if new_block.name in used:
+            lines.append(f"{pad}{new_block.name} = batch.kept({quoted(old_block.name)})")
     return lines
 
 
@@ -415,12 +418,16 @@ def _sweep_call(sweep: Sweep, prepared: Prepared) -> list[str]:
     results = [r.name for r in sweep.reductions]
     if not results:
         return call_lines("batch.sweep(", arguments, ")", 2)
-    head = f"({results[0]},)" if len(results) == 1 else ", ".join(results)
-    head = f"{head} = batch.sweep("
-    if len(INDENT * 2 + head) > LINE_LENGTH:
-        *first, head = bracketed("(", results, ") = batch.sweep(", 2)
-        lines += first
-    return lines + call_lines(head.strip(), arguments, ")", 2)
+    *first, last = _unpacking(results)
+    return [*lines, *first, *call_lines(f"{last.strip()} batch.sweep(", arguments, ")", 2)]
+
+
+def _unpacking(names: Sequence[str]) -> list[str]:
+    """What is left of a value that is taken apart; at depth 2."""
+    pad, flat = INDENT * 2, f"({names[0]},)" if len(names) == 1 else ", ".join(names)
+    if len(f"{pad}{flat} = batch.hyperparameters()") <= LINE_LENGTH:
+        return [f"{pad}{flat} = "]
+    return [f"{pad}(", *(f"{pad}{INDENT}{name}," for name in names), f"{pad}) = "]
 
 
 TORCH = Target(

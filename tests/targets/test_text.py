@@ -255,11 +255,14 @@ def test_documents_are_checked() -> None:
 
 
 def test_a_document_may_restrict_dtypes(load: Load, tmp_path: Path) -> None:
-    for target in TARGETS.values():
+    for target in ("numpy", "numba"):
         text = Document("Momentum", "t", "h", ("u",), dtypes=("float32",))
-        (source,) = target.emit(MOMENTUM, text).values()
+        (source,) = TARGETS[target].emit(MOMENTUM, text).values()
         assert "_DTYPES = (np.dtype(np.float32),)" in source
         assert 'must be native float32"' in source
+    (source,) = TARGETS["torch"].emit(MOMENTUM, text).values()
+    assert "torch.bfloat16: torch.float32" in source
+    assert "torch.float64: torch.float64" not in source
 
 
 def test_templates_are_found_in_the_checkout() -> None:
