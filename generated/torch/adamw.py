@@ -78,7 +78,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "255dc78dedf48d179a1e13ff506f230d800ba99cfeaa6e9636ade1d1ce689f8f",
-    "body_sha256": "451bd384a7eddc8e027771e8c8881c06fa7d4662c1a0d92aa1de35a951c5a053",
+    "body_sha256": "22c2e78560bb1751961f2403c54184c51652e5c4330bd0255472ccb071f8d238",
     "command": "symplectic-codegen generate --catalog adamw --target torch",
     "spec": {
         "format": 1,
@@ -319,7 +319,7 @@ class Adamw(torch.optim.Optimizer):
             if p.grad is None:
                 continue
             if p.grad.layout is not torch.strided:
-                raise RuntimeError("Adamw does not support sparse gradients")
+                raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
             state = self.state[p]
             if not state:
                 self._start(p, group)
@@ -411,7 +411,7 @@ class _Batch:
     their hyperparameters, and a parameter whose first gradient came late is at an earlier step.
     """
 
-    def __init__(self, optimizer: Adamw) -> None:
+    def __init__(self, optimizer: Any) -> None:
         self.groups = optimizer.param_groups
         self.counts: list[int] = []
         self.params: list[Tensor] = []
@@ -880,7 +880,7 @@ class _Plan:
     """
 
     @classmethod
-    def of(cls, optimizer: Adamw) -> _Plan:
+    def of(cls, optimizer: Any) -> _Plan:
         """The plan for the gradients that there are now."""
         plan = optimizer._plan
         if plan is None or not plan.read(optimizer):
@@ -890,7 +890,7 @@ class _Plan:
         return plan
 
     @torch.no_grad()
-    def __init__(self, optimizer: Adamw) -> None:
+    def __init__(self, optimizer: Any) -> None:
         _compile()
         self.groups = groups = optimizer.param_groups
         self.params = _all_params(groups)
@@ -898,7 +898,9 @@ class _Plan:
         chosen: list[tuple[tuple[str, ...], int]] = []
         for k, p in enumerate(self.params):
             if p.grad is not None and p.grad.layout is not torch.strided:
-                raise RuntimeError("Adamw does not support sparse gradients")
+                raise RuntimeError(f"{type(optimizer).__name__} does not support sparse gradients")
+            if p.grad is not None and p.grad.shape != p.shape:
+                raise RuntimeError("a gradient does not have the shape of its parameter")
             if p.grad is not None and not optimizer.state.get(p):
                 optimizer._start(p, groups[where[k]])
             if p.grad is not None or optimizer.state.get(p):
@@ -944,6 +946,8 @@ class _Plan:
             p = self.rows[row]
             for name in _BUFFERS:
                 old = _plain(states[p][name])
+                if old.shape != w.shape:
+                    raise RuntimeError(f"{name} does not have the shape of its parameter")
                 if old.stride() != w.stride() or old.dtype != _REAL[w.dtype]:
                     new = torch.empty_like(p, dtype=_REAL[p.dtype])
                     states[p][name] = new.copy_(states[p][name])
@@ -988,7 +992,7 @@ class _Plan:
         self.views = [(get, list(map(get, self.dicts))) for get in gets]
         self.clock = clock.numpy()
 
-    def read(self, optimizer: Adamw) -> bool:
+    def read(self, optimizer: Any) -> bool:
         """Take over gradients and hyperparameters for a step; False if something has moved."""
         groups = optimizer.param_groups
         if not _same(_all_params(groups), self.params):
@@ -1077,7 +1081,7 @@ class _Plan:
         self.seen_gradients = b"" if meets.any() else seen
         return True
 
-    def _read_groups(self, groups: Sequence[dict[str, Any]], optimizer: Adamw) -> None:
+    def _read_groups(self, groups: Sequence[dict[str, Any]], optimizer: Any) -> None:
         """Put the hyperparameters of each group into its rows."""
         scale = getattr(optimizer, "grad_scale", None)
         factor = 1.0 if scale is None else 1.0 / _number(scale)

@@ -65,7 +65,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "ceefd61c5c4642d7f5d06dd33ead00d59958a961e998b32e5ae1c03fa45fad06",
-    "body_sha256": "8c6934a73fe631cf85bf4b03a604cde6153c1b092af9759cdc304d5a4fbe9aa0",
+    "body_sha256": "6c5ae01d788dbc3ef770a4964b667e64ec2641ceb49035fa8c9288ce2ba5a436",
     "command": "symplectic-codegen generate --catalog debiased_momentum --target torch",
     "spec": {
         "format": 1,
@@ -263,7 +263,7 @@ class DebiasedMomentum(torch.optim.Optimizer):
             if p.grad is None:
                 continue
             if p.grad.layout is not torch.strided:
-                raise RuntimeError("DebiasedMomentum does not support sparse gradients")
+                raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
             state = self.state[p]
             if not state:
                 self._start(p, group)
@@ -343,7 +343,7 @@ class _Batch:
     their hyperparameters, and a parameter whose first gradient came late is at an earlier step.
     """
 
-    def __init__(self, optimizer: DebiasedMomentum) -> None:
+    def __init__(self, optimizer: Any) -> None:
         self.groups = optimizer.param_groups
         self.counts: list[int] = []
         self.params: list[Tensor] = []
@@ -810,7 +810,7 @@ class _Plan:
     """
 
     @classmethod
-    def of(cls, optimizer: DebiasedMomentum) -> _Plan:
+    def of(cls, optimizer: Any) -> _Plan:
         """The plan for the gradients that there are now."""
         plan = optimizer._plan
         if plan is None or not plan.read(optimizer):
@@ -820,7 +820,7 @@ class _Plan:
         return plan
 
     @torch.no_grad()
-    def __init__(self, optimizer: DebiasedMomentum) -> None:
+    def __init__(self, optimizer: Any) -> None:
         _compile()
         self.groups = groups = optimizer.param_groups
         self.params = _all_params(groups)
@@ -828,7 +828,9 @@ class _Plan:
         chosen: list[tuple[tuple[str, ...], int]] = []
         for k, p in enumerate(self.params):
             if p.grad is not None and p.grad.layout is not torch.strided:
-                raise RuntimeError("DebiasedMomentum does not support sparse gradients")
+                raise RuntimeError(f"{type(optimizer).__name__} does not support sparse gradients")
+            if p.grad is not None and p.grad.shape != p.shape:
+                raise RuntimeError("a gradient does not have the shape of its parameter")
             if p.grad is not None and not optimizer.state.get(p):
                 optimizer._start(p, groups[where[k]])
             if p.grad is not None or optimizer.state.get(p):
@@ -874,6 +876,8 @@ class _Plan:
             p = self.rows[row]
             for name in _BUFFERS:
                 old = _plain(states[p][name])
+                if old.shape != w.shape:
+                    raise RuntimeError(f"{name} does not have the shape of its parameter")
                 if old.stride() != w.stride() or old.dtype != _REAL[w.dtype]:
                     new = torch.empty_like(p, dtype=_REAL[p.dtype])
                     states[p][name] = new.copy_(states[p][name])
@@ -918,7 +922,7 @@ class _Plan:
         self.views = [(get, list(map(get, self.dicts))) for get in gets]
         self.clock = clock.numpy()
 
-    def read(self, optimizer: DebiasedMomentum) -> bool:
+    def read(self, optimizer: Any) -> bool:
         """Take over gradients and hyperparameters for a step; False if something has moved."""
         groups = optimizer.param_groups
         if not _same(_all_params(groups), self.params):
@@ -1007,7 +1011,7 @@ class _Plan:
         self.seen_gradients = b"" if meets.any() else seen
         return True
 
-    def _read_groups(self, groups: Sequence[dict[str, Any]], optimizer: DebiasedMomentum) -> None:
+    def _read_groups(self, groups: Sequence[dict[str, Any]], optimizer: Any) -> None:
         """Put the hyperparameters of each group into its rows."""
         scale = getattr(optimizer, "grad_scale", None)
         factor = 1.0 if scale is None else 1.0 / _number(scale)

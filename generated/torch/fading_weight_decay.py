@@ -68,7 +68,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "4b8679d9085e2708c10438ef1bd334a91a077ef46bdbda7dc7daa214580b4e09",
-    "body_sha256": "baf21d53e52f6d06030186c0914f0ed5aa3206bc164896d2d663b3852a807011",
+    "body_sha256": "d9a01d2d5cfe6066f53bcd3919709cded18fec59bee72beb03962adbf8ec95f4",
     "command": "symplectic-codegen generate --catalog fading_weight_decay --target torch",
     "spec": {
         "format": 1,
@@ -266,7 +266,7 @@ class FadingWeightDecay(torch.optim.Optimizer):
             if p.grad is None:
                 continue
             if p.grad.layout is not torch.strided:
-                raise RuntimeError("FadingWeightDecay does not support sparse gradients")
+                raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
             state = self.state[p]
             if not state:
                 self._start(p, group)
@@ -345,7 +345,7 @@ class _Batch:
     their hyperparameters, and a parameter whose first gradient came late is at an earlier step.
     """
 
-    def __init__(self, optimizer: FadingWeightDecay) -> None:
+    def __init__(self, optimizer: Any) -> None:
         self.groups = optimizer.param_groups
         self.counts: list[int] = []
         self.params: list[Tensor] = []
@@ -809,7 +809,7 @@ class _Plan:
     """
 
     @classmethod
-    def of(cls, optimizer: FadingWeightDecay) -> _Plan:
+    def of(cls, optimizer: Any) -> _Plan:
         """The plan for the gradients that there are now."""
         plan = optimizer._plan
         if plan is None or not plan.read(optimizer):
@@ -819,7 +819,7 @@ class _Plan:
         return plan
 
     @torch.no_grad()
-    def __init__(self, optimizer: FadingWeightDecay) -> None:
+    def __init__(self, optimizer: Any) -> None:
         _compile()
         self.groups = groups = optimizer.param_groups
         self.params = _all_params(groups)
@@ -827,7 +827,9 @@ class _Plan:
         chosen: list[tuple[tuple[str, ...], int]] = []
         for k, p in enumerate(self.params):
             if p.grad is not None and p.grad.layout is not torch.strided:
-                raise RuntimeError("FadingWeightDecay does not support sparse gradients")
+                raise RuntimeError(f"{type(optimizer).__name__} does not support sparse gradients")
+            if p.grad is not None and p.grad.shape != p.shape:
+                raise RuntimeError("a gradient does not have the shape of its parameter")
             if p.grad is not None and not optimizer.state.get(p):
                 optimizer._start(p, groups[where[k]])
             if p.grad is not None or optimizer.state.get(p):
@@ -873,6 +875,8 @@ class _Plan:
             p = self.rows[row]
             for name in _BUFFERS:
                 old = _plain(states[p][name])
+                if old.shape != w.shape:
+                    raise RuntimeError(f"{name} does not have the shape of its parameter")
                 if old.stride() != w.stride() or old.dtype != _REAL[w.dtype]:
                     new = torch.empty_like(p, dtype=_REAL[p.dtype])
                     states[p][name] = new.copy_(states[p][name])
@@ -917,7 +921,7 @@ class _Plan:
         self.views = [(get, list(map(get, self.dicts))) for get in gets]
         self.clock = clock.numpy()
 
-    def read(self, optimizer: FadingWeightDecay) -> bool:
+    def read(self, optimizer: Any) -> bool:
         """Take over gradients and hyperparameters for a step; False if something has moved."""
         groups = optimizer.param_groups
         if not _same(_all_params(groups), self.params):
@@ -1006,7 +1010,7 @@ class _Plan:
         self.seen_gradients = b"" if meets.any() else seen
         return True
 
-    def _read_groups(self, groups: Sequence[dict[str, Any]], optimizer: FadingWeightDecay) -> None:
+    def _read_groups(self, groups: Sequence[dict[str, Any]], optimizer: Any) -> None:
         """Put the hyperparameters of each group into its rows."""
         scale = getattr(optimizer, "grad_scale", None)
         factor = 1.0 if scale is None else 1.0 / _number(scale)

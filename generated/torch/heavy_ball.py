@@ -65,7 +65,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "1acb8c1856f4eb0f897e3794982f2228f85644a000fc20ae2339ec364be28cba",
-    "body_sha256": "84d8c5d302b6d44d1c88d5c742b8fa02e83b3a2c57b3a543c180f1dd572132ea",
+    "body_sha256": "a5dc29602671a45981d6074e021697440e99aefb07323bcdf69ed1bfe158e30c",
     "command": "symplectic-codegen generate --catalog heavy_ball --target torch",
     "spec": {
         "format": 1,
@@ -250,7 +250,7 @@ class HeavyBall(torch.optim.Optimizer):
             if p.grad is None:
                 continue
             if p.grad.layout is not torch.strided:
-                raise RuntimeError("HeavyBall does not support sparse gradients")
+                raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
             state = self.state[p]
             if not state:
                 self._start(p, group)
@@ -320,7 +320,7 @@ class _Batch:
     their hyperparameters, and a parameter whose first gradient came late is at an earlier step.
     """
 
-    def __init__(self, optimizer: HeavyBall) -> None:
+    def __init__(self, optimizer: Any) -> None:
         self.groups = optimizer.param_groups
         self.counts: list[int] = []
         self.params: list[Tensor] = []
@@ -763,7 +763,7 @@ class _Plan:
     """
 
     @classmethod
-    def of(cls, optimizer: HeavyBall) -> _Plan:
+    def of(cls, optimizer: Any) -> _Plan:
         """The plan for the gradients that there are now."""
         plan = optimizer._plan
         if plan is None or not plan.read(optimizer):
@@ -773,7 +773,7 @@ class _Plan:
         return plan
 
     @torch.no_grad()
-    def __init__(self, optimizer: HeavyBall) -> None:
+    def __init__(self, optimizer: Any) -> None:
         _compile()
         self.groups = groups = optimizer.param_groups
         self.params = _all_params(groups)
@@ -781,7 +781,9 @@ class _Plan:
         chosen: list[tuple[tuple[str, ...], int]] = []
         for k, p in enumerate(self.params):
             if p.grad is not None and p.grad.layout is not torch.strided:
-                raise RuntimeError("HeavyBall does not support sparse gradients")
+                raise RuntimeError(f"{type(optimizer).__name__} does not support sparse gradients")
+            if p.grad is not None and p.grad.shape != p.shape:
+                raise RuntimeError("a gradient does not have the shape of its parameter")
             if p.grad is not None and not optimizer.state.get(p):
                 optimizer._start(p, groups[where[k]])
             if p.grad is not None or optimizer.state.get(p):
@@ -826,6 +828,8 @@ class _Plan:
             p = self.rows[row]
             for name in _BUFFERS:
                 old = _plain(states[p][name])
+                if old.shape != w.shape:
+                    raise RuntimeError(f"{name} does not have the shape of its parameter")
                 if old.stride() != w.stride() or old.dtype != _REAL[w.dtype]:
                     new = torch.empty_like(p, dtype=_REAL[p.dtype])
                     states[p][name] = new.copy_(states[p][name])
@@ -860,7 +864,7 @@ class _Plan:
         self.lows = np.array([*(low for low, _ in spans), 2**63 - 1], np.int64)
         self.highs = np.array([high for _, high in spans], np.int64)
 
-    def read(self, optimizer: HeavyBall) -> bool:
+    def read(self, optimizer: Any) -> bool:
         """Take over gradients and hyperparameters for a step; False if something has moved."""
         groups = optimizer.param_groups
         if not _same(_all_params(groups), self.params):
@@ -947,7 +951,7 @@ class _Plan:
         self.seen_gradients = b"" if meets.any() else seen
         return True
 
-    def _read_groups(self, groups: Sequence[dict[str, Any]], optimizer: HeavyBall) -> None:
+    def _read_groups(self, groups: Sequence[dict[str, Any]], optimizer: Any) -> None:
         """Put the hyperparameters of each group into its rows."""
         scale = getattr(optimizer, "grad_scale", None)
         factor = 1.0 if scale is None else 1.0 / _number(scale)

@@ -71,7 +71,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "a5870615d70c3bde7b3d97ba35480d8ca08eaeecd9c2efb10383c46abd5e3c05",
-    "body_sha256": "6b8496ad714a4235be43b292374f5444b7085d7bbf8e636f66cf72168ddd62f3",
+    "body_sha256": "242f8ff1b1e09339e86ec3dd85b884e1fd9c252f5ae9d5f7aed9d6d7407adebb",
     "command": "symplectic-codegen generate --catalog rmsprop --target torch",
     "spec": {
         "format": 1,
@@ -271,7 +271,7 @@ class Rmsprop(torch.optim.Optimizer):
             if p.grad is None:
                 continue
             if p.grad.layout is not torch.strided:
-                raise RuntimeError("Rmsprop does not support sparse gradients")
+                raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
             state = self.state[p]
             if not state:
                 self._start(p, group)
@@ -341,7 +341,7 @@ class _Batch:
     their hyperparameters, and a parameter whose first gradient came late is at an earlier step.
     """
 
-    def __init__(self, optimizer: Rmsprop) -> None:
+    def __init__(self, optimizer: Any) -> None:
         self.groups = optimizer.param_groups
         self.counts: list[int] = []
         self.params: list[Tensor] = []
@@ -784,7 +784,7 @@ class _Plan:
     """
 
     @classmethod
-    def of(cls, optimizer: Rmsprop) -> _Plan:
+    def of(cls, optimizer: Any) -> _Plan:
         """The plan for the gradients that there are now."""
         plan = optimizer._plan
         if plan is None or not plan.read(optimizer):
@@ -794,7 +794,7 @@ class _Plan:
         return plan
 
     @torch.no_grad()
-    def __init__(self, optimizer: Rmsprop) -> None:
+    def __init__(self, optimizer: Any) -> None:
         _compile()
         self.groups = groups = optimizer.param_groups
         self.params = _all_params(groups)
@@ -802,7 +802,9 @@ class _Plan:
         chosen: list[tuple[tuple[str, ...], int]] = []
         for k, p in enumerate(self.params):
             if p.grad is not None and p.grad.layout is not torch.strided:
-                raise RuntimeError("Rmsprop does not support sparse gradients")
+                raise RuntimeError(f"{type(optimizer).__name__} does not support sparse gradients")
+            if p.grad is not None and p.grad.shape != p.shape:
+                raise RuntimeError("a gradient does not have the shape of its parameter")
             if p.grad is not None and not optimizer.state.get(p):
                 optimizer._start(p, groups[where[k]])
             if p.grad is not None or optimizer.state.get(p):
@@ -847,6 +849,8 @@ class _Plan:
             p = self.rows[row]
             for name in _BUFFERS:
                 old = _plain(states[p][name])
+                if old.shape != w.shape:
+                    raise RuntimeError(f"{name} does not have the shape of its parameter")
                 if old.stride() != w.stride() or old.dtype != _REAL[w.dtype]:
                     new = torch.empty_like(p, dtype=_REAL[p.dtype])
                     states[p][name] = new.copy_(states[p][name])
@@ -881,7 +885,7 @@ class _Plan:
         self.lows = np.array([*(low for low, _ in spans), 2**63 - 1], np.int64)
         self.highs = np.array([high for _, high in spans], np.int64)
 
-    def read(self, optimizer: Rmsprop) -> bool:
+    def read(self, optimizer: Any) -> bool:
         """Take over gradients and hyperparameters for a step; False if something has moved."""
         groups = optimizer.param_groups
         if not _same(_all_params(groups), self.params):
@@ -968,7 +972,7 @@ class _Plan:
         self.seen_gradients = b"" if meets.any() else seen
         return True
 
-    def _read_groups(self, groups: Sequence[dict[str, Any]], optimizer: Rmsprop) -> None:
+    def _read_groups(self, groups: Sequence[dict[str, Any]], optimizer: Any) -> None:
         """Put the hyperparameters of each group into its rows."""
         scale = getattr(optimizer, "grad_scale", None)
         factor = 1.0 if scale is None else 1.0 / _number(scale)

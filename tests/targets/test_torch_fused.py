@@ -340,6 +340,17 @@ def test_gradients_that_do_not_fit(load: Load) -> None:
     torch.testing.assert_close(p.detach(), before, rtol=0, atol=0)
 
 
+def test_states_that_do_not_fit(load: Load) -> None:
+    p = parameters((6,))[0]
+    optimizer = optimizer_class(load, MOMENTUM)([p], lr=0.1, fused=True)
+    optimizer.step()
+    before = p.detach().clone()
+    optimizer.state[p]["X"] = torch.zeros(3, dtype=torch.float64)
+    with pytest.raises(RuntimeError, match="X does not have the shape of its parameter"):
+        optimizer.step()
+    torch.testing.assert_close(p.detach(), before, rtol=0, atol=0)
+
+
 def test_parameters_that_take_turns(load: Load) -> None:
     """As experts do; what is known of all of them stays known."""
     twins = Twins(load, BLOCK_NORM)
