@@ -437,12 +437,16 @@ def step_code(
         for old, new in blocks
         if new.name in sources
     ]
-    refusals = [
+    return StepCode(inputs, guards, stages, results, refusal_lines(rule))
+
+
+def refusal_lines(rule: UpdateRule) -> list[str]:
+    """The guards in words, for the docstring of `step`."""
+    return docstring_text(
         line
         for guard in rule.guards
         for line in wrapped(f"ValueError: {sentence(guard.message)}", 3, 1)
-    ]
-    return StepCode(inputs, guards, stages, results, docstring_text(refusals))
+    )
 
 
 def raise_lines(error: str, message: str, depth: int) -> list[str]:
@@ -629,8 +633,10 @@ def scalar_state_lines(prepared: Prepared, hyperparameter: Callable[[str], str])
     ]
 
 
-def kernel_doc(sweep: Sweep, prepared: Prepared, headline: str, arrays: str) -> list[str]:
-    """The docstring of a kernel, at depth 1."""
+def kernel_doc(
+    sweep: Sweep, prepared: Prepared, headline: str, arrays: str, in_place: bool = True
+) -> list[str]:
+    """The docstring of a kernel, at depth 1; what it returns only if it works in place."""
     meanings = {b.name: b.meaning for b in prepared.rule.buffers}
     meanings |= {PARAMETER: "the parameter", GRADIENT: "its gradient"}
     meanings |= {p.name: p.meaning for p in prepared.rule.parameters}
@@ -641,14 +647,14 @@ def kernel_doc(sweep: Sweep, prepared: Prepared, headline: str, arrays: str) -> 
     for stage in prepared.rule.stages:
         meanings |= {a.name: a.meaning for a in stage.scalars}
         meanings |= {r.name: r.meaning for r in stage.reductions}
-    written = {store.target for store in sweep.stores}
+    written = {store.target for store in sweep.stores if in_place}
     lines = [*wrapped(headline, 1), "", f"{INDENT}Args:"]
     for name in (*arguments_of(sweep), *sweep.scalars):
         text = meanings.get(name, "") or ("an array" if name in sweep.arrays else "a scalar")
         change = "; changed in place" if name in written else ""
         lines += wrapped(f"{name}: {text.rstrip('.')}{change}.", 2, 1)
     lines += ["", *wrapped(arrays, 1)]
-    if sweep.reductions:
+    if sweep.reductions and in_place:
         lines += ["", f"{INDENT}Returns:"]
         for reduction in sweep.reductions:
             text = reduction.meaning.rstrip(".") or "a sum over all elements"
@@ -668,8 +674,17 @@ def export_names(names: Iterable[str]) -> list[str]:
 
 
 def common_context(prepared: Prepared, document: Document, step: StepCode) -> dict[str, object]:
-    """What `templates/common/module.py.jinja` needs."""
+    """What `templates/common/module.py.jinja` needs.
+
+    Raises:
+        TargetError: the rule changes gradients.
+    """
     rule = prepared.original
+    if rule.clears_gradients:
+        raise TargetError(
+            f"the target {document.provenance.get('target')} leaves gradients as they are: "
+            "it has no recipe zero-grad"
+        )
     host_exprs = [*prepared.rule.scalar_expressions, *(s.initial for s in prepared.rule.states)]
     loss = ["*", "loss: float"] if rule.needs_loss else []
     step_items = ["self", "grads: Sequence[np.ndarray | None]", *loss]

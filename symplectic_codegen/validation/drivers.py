@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from inspect import signature
 from types import MappingProxyType, ModuleType
 from typing import Any
@@ -11,8 +12,9 @@ from typing import Any
 from symplectic_codegen.rule.rule import UpdateRule
 from symplectic_codegen.targets import get_target
 from symplectic_codegen.validation.host_device import compiler, on_host
-from symplectic_codegen.validation.module import Subject
+from symplectic_codegen.validation.module import Array, Subject
 from symplectic_codegen.validation.optax_module import optax_subject
+from symplectic_codegen.validation.tensors import WAYS, ArrayOptimizer
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,29 @@ def _kernels(public: Any, rule: UpdateRule) -> Iterator[Subject]:
         )
 
 
+def _tensor_optimizer(
+    public: Any,
+    rule: UpdateRule,
+    options: Mapping[str, bool],
+    params: list[Array],
+    values: Mapping[str, float],
+) -> ArrayOptimizer:
+    return ArrayOptimizer(public, rule, options, params, **values)
+
+
+def _tensors(public: Any, rule: UpdateRule) -> Iterator[Subject]:
+    """Every way through a step of a torch.optim class."""
+    for way, options in WAYS.items():
+        if options.get("fused") and not get_target("numba").is_available().ok:
+            continue
+        yield Subject(
+            partial(_tensor_optimizer, public, rule, options),
+            rule,
+            label=f"module ({way})",
+            own_clocks=True,
+        )
+
+
 def _transformations(public: Any, rule: UpdateRule) -> Iterator[Subject]:
     yield optax_subject(public, rule)
 
@@ -71,6 +96,7 @@ DRIVERS: Mapping[str, Driver] = MappingProxyType(
     {
         "numpy": Driver(_arrays, _missing("numpy")),
         "numba": Driver(_arrays, _missing("numba")),
+        "torch": Driver(_tensors, _missing("torch")),
         "optax": Driver(_transformations, _missing("optax")),
         "cuda": Driver(_kernels, _without_compiler, on_host),
     }

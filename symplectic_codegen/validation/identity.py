@@ -286,5 +286,7 @@ def _tuple(value: Value) -> tuple[Value, ...]:
 
 
 def needed_parameters(rule: UpdateRule, point: Mapping[str, Fraction]) -> dict[str, Fraction]:
-    """The values that the rule asks for."""
-    return {p.name: point[p.name] for p in rule.parameters}
+    """The values that the rule asks for; defaults for those of recipes, which no point has."""
+    defaults = {p.name: p.default for p in rule.parameters if p.default is not None}
+    values = {**defaults, **point}
+    return {p.name: values[p.name] for p in rule.parameters}

@@ -13,11 +13,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from symplectic_codegen.driver import Derivation
 from symplectic_codegen.errors import SymplecticCodegenError
 from symplectic_codegen.generation import BOTH, spec_of
+from symplectic_codegen.passes.recipes import with_recipes
 from symplectic_codegen.provenance import SUFFIXES, read_provenance
+from symplectic_codegen.rule.rule import UpdateRule
 from symplectic_codegen.targets import get_target
 from symplectic_codegen.targets.base import DTYPES
 from symplectic_codegen.validation.audit import check_prologue
@@ -136,19 +139,34 @@ def validate_source(
         if spec.sha256 not in oracles:
             oracles[spec.sha256] = Oracle(Derivation(spec))
         oracle = oracles[spec.sha256]
-        dtype = provenance.get("dtype")
-        rungs = oracle.rungs + _module_rungs(oracle, text, target, dtype, others or {})
+        rule = with_recipes(oracle.derivation.rule, _recipes(provenance))
+        rungs = oracle.rungs + _module_rungs(oracle, rule, text, provenance, others or {})
     except SymplecticCodegenError as error:
         # PROVENANCE was edited, or this version cannot derive what an older one could.
         rungs = (judged("spec in PROVENANCE", False, str(error)),)
     return Report(path, name, target, rungs, time.perf_counter() - started)
 
 
+def _recipes(provenance: Mapping[str, Any]) -> tuple[str, ...]:
+    """The recipes with which a file was generated."""
+    recipes = provenance.get("recipes", ())
+    return tuple(map(str, recipes)) if isinstance(recipes, list | tuple) else ()
+
+
 def _module_rungs(
-    oracle: Oracle, text: str, target: str, dtype: object, others: Mapping[str, str]
+    oracle: Oracle,
+    rule: UpdateRule,
+    text: str,
+    provenance: Mapping[str, Any],
+    others: Mapping[str, str],
 ) -> tuple[Rung, ...]:
-    """Rung 4, on the way down only if there are oracles to compare with."""
-    name = "generated module"
+    """Rung 4, on the way down only if there are oracles to compare with.
+
+    Args:
+        rule: that of the oracle, with the recipes of the file.
+        others: files that lie beside it, by their names.
+    """
+    name, target, dtype = "generated module", str(provenance.get("target")), provenance.get("dtype")
     driver = DRIVERS.get(target)
     if driver is None:
         return (judged(name, False, f"no oracle drives modules of the target {target!r}"),)
@@ -164,9 +182,11 @@ def _module_rungs(
     except (NoOracleError, ForeignError) as error:
         return (judged(name, False, str(error)),)
     rungs: list[Rung] = []
-    for subject in driver.subjects(public, oracle.derivation.rule):
+    # Recipes are no part of the derivation: with them steps are compared with the interpreter.
+    derived = trajectories if rule is oracle.derivation.rule else ()
+    for subject in driver.subjects(public, rule):
         for each in map(str, dtypes):
-            rungs += [check_trajectory(subject, trajectory, each) for trajectory in trajectories]
+            rungs += [check_trajectory(subject, trajectory, each) for trajectory in derived]
             rungs.append(check_shapes(subject, trajectories[1], each))
             rungs.append(check_state(subject, trajectories[1], each))
             rungs.append(check_guards(subject, trajectories[0], each))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -49,6 +50,19 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
         return modules[key]
 
     return get
+
+
+@pytest.fixture
+def torch_threads() -> Iterator[Callable[[int], None]]:
+    """Sets the number of threads; one, until told otherwise.
+
+    Many tiny parallel regions on a busy machine would wait for each other most of the time.
+    """
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(params=ARRAY_TARGETS)

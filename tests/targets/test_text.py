@@ -261,6 +261,9 @@ def test_a_document_may_restrict_dtypes(load: Load, tmp_path: Path) -> None:
         (source,) = TARGETS[name].emit(MOMENTUM, text).values()
         assert "_DTYPES = (np.dtype(np.float32),)" in source
         assert 'must be native float32"' in source
+    (source,) = TARGETS["torch"].emit(MOMENTUM, text).values()
+    assert "torch.bfloat16: torch.float32" in source
+    assert "torch.float64: torch.float64" not in source
 
 
 def test_templates_are_found_in_the_checkout() -> None:

@@ -54,12 +54,13 @@ def compare(
     all_grads: list[list[np.ndarray]],
     hyperparameters: dict[str, float] | None = None,
     losses: tuple[float, ...] = (0.75, 0.5, 0.25),
+    root_ulps: float = 1.0,
     **keywords_of_class: object,
 ) -> Bounded:
     """Run some steps in both ways; the parameters as the oracle sees them in the end."""
     values = hyperparameters or HYPERPARAMETERS[rule.name]
     dtype = params[0].dtype
-    arithmetic = rounding_bounds(dtype.name)
+    arithmetic = rounding_bounds(dtype.name, root_ulps)
     optimizer = getattr(load(target, rule), class_name(rule))(params, **values, **keywords_of_class)
     w = arithmetic.vector(np.concatenate([p.ravel() for p in params]))
     blocks = [p.size for p in params]
