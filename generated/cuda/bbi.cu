@@ -472,6 +472,12 @@ __global__ void __launch_bounds__(THREADS, BLOCKS<W>)
         }
         __syncthreads();
         add_total_1(a, in, wide_scratch);
+        if (!admissible(in)) {
+            if (blockIdx.x == 0 && threadIdx.x == 0) {
+                a.control->refused += 1;
+            }
+            return;
+        }
         __shared__ Coefficients<Real> shared;
         if (threadIdx.x == 0) {
             shared = coefficients<Real>(in);
@@ -924,7 +930,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "037a5c9366c23309940146d2d43995d0aac9346010d80c81c0d9219a0b49fdc6",
-    "body_sha256": "6b07156fa277a1ba548878312e79f6da08e75a0d9118320792c884e861d53776",
+    "body_sha256": "06979883dd342723f07a1357c97949e0d1dbcd928ec2f056e31d4cd194634c0b",
     "command": "symplectic-codegen generate --catalog bbi --target cuda",
     "spec": {
         "time_step": "tau*(L - floor)/(L0 - floor + extra)",

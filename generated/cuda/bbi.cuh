@@ -121,6 +121,15 @@ SYMPLECTIC_INLINE void begin(Inputs& in) {
     }
 }
 
+// Whether the step is inside the domain of the rule:
+// the time step tau*(-floor + L)/(-floor + L0 + extra) is not positive
+// this Hamiltonian is for -floor + L > 0 only
+SYMPLECTIC_INLINE bool admissible(const Inputs& in) {
+    const double positive = in.tau * (in.L - in.floor_) / (in.L0 + in.extra - in.floor_);
+    const double positive_ = in.L - in.floor_;
+    return positive > 0.0 && positive_ > 0.0;
+}
+
 // What one parameter adds to total_1.
 SYMPLECTIC_INLINE double total_1(const Inputs&, const Block& block) {
     const double summand = block.known_sum;
@@ -265,7 +274,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "037a5c9366c23309940146d2d43995d0aac9346010d80c81c0d9219a0b49fdc6",
-    "body_sha256": "4af566af2953d8d6c81681b5615d82e35481a4eefa4acc0cc3d1f3eeeb0392bf",
+    "body_sha256": "36b6babe71edf85293f7d60523e87d26152ea9c7afca183a7d98bf35c6cd41f0",
     "command": "symplectic-codegen generate --catalog bbi --target cuda",
     "spec": {
         "time_step": "tau*(L - floor)/(L0 - floor + extra)",

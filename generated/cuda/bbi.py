@@ -67,7 +67,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "037a5c9366c23309940146d2d43995d0aac9346010d80c81c0d9219a0b49fdc6",
-    "body_sha256": "3e71bd99658de8d2e599bccb7a2ee43f0309380bc8d73711de925ae8450437a6",
+    "body_sha256": "eb5c637e6270b2d18a2d4eb46b3e5eb7b7f7ec787708302a2c9f55637e0eaf26",
     "command": "symplectic-codegen generate --catalog bbi --target cuda",
     "spec": {
         "time_step": "tau*(L - floor)/(L0 - floor + extra)",
@@ -557,6 +557,10 @@ class Kernels:
             grad_scale: the address of a float32 that gradients are divided by, or 0.
             found_inf: the address of a float32; unless it is 0 the step is skipped. Or 0.
             stream: the handle of a stream.
+
+        Raises:
+            ValueError: the time step tau*(-floor + L)/(-floor + L0 + extra) is not positive.
+            ValueError: this Hamiltonian is for -floor + L > 0 only.
         """
         with self._device:
             for group in self._groups:
@@ -714,6 +718,22 @@ class Kernels:
         self._blocks = np.array([state["blocks"][name] for name in _BLOCKS], np.float64)
         with self._device:
             self._write_state(stream)
+
+    def check(self, stream: int = 0) -> None:
+        """See whether the device refused a step since this was asked last; waits for the stream.
+
+        Raises:
+            ValueError: a step was outside the domain of the rule, and changed nothing.
+        """
+        with self._device:
+            refused = self._read_state(stream)
+            if refused:
+                self._write_state(stream)
+        if refused:
+            raise ValueError(
+                "the time step tau*(-floor + L)/(-floor + L0 + extra) is not positive; this "
+                "Hamiltonian is for -floor + L > 0 only"
+            )
 
 
 class Bbi:
@@ -886,6 +906,14 @@ class Bbi:
         """Let the hyperparameters reach captured steps that are replayed after this."""
         values = {name: getattr(self, name) for name in _HYPERPARAMETERS}
         self._kernels.upload(values, self._device.stream(stream, self._params[0]))
+
+    def check(self, stream: Any = None) -> None:
+        """See whether the device refused a step since this was asked last; waits for the stream.
+
+        Raises:
+            ValueError: a step was outside the domain of the rule, and changed nothing.
+        """
+        self._kernels.check(self._device.stream(stream, self._params[0]))
 
     def state_dict(self) -> dict[str, Any]:
         """Everything but the parameters, in NumPy arrays; `load_state_dict` continues from it.

@@ -756,8 +756,8 @@ PROVENANCE = {
     "integrator": "K C/2 B C/2",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "8fd33aa7307bec53bcb73fb0933425a7164f1d305de79530fe01b5557561d220",
-    "body_sha256": "717464d5a651f40ac6473051356bd0e964165d7b26b635cca83763a843748c7d",
+    "spec_sha256": "37625512f7a6fbfdacc3cefbb73e1e9c9c544668d78f8e277a1b5044530b931f",
+    "body_sha256": "48d9992ba71ba54703c7c9c9e33451dc4c8be8dfb6702fc88af40bd7617a3f3f",
     "command": "symplectic-codegen generate --catalog bregman_exponential --target cuda",
     "spec": {
         "format": 1,
@@ -778,6 +778,7 @@ PROVENANCE = {
             {
                 "name": "zeta",
                 "default": "1",
+                "bounds": "(0, oo)",
                 "meaning": "weight of the first gradient in the momenta",
                 "equals": "tau*c**2/h",
             },

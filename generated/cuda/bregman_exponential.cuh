@@ -16,7 +16,7 @@
 // Hyperparameters:
 //   lr: learning rate. In [0, inf); required.
 //   momentum: what one step leaves of the momenta. In (0, 1]; default 0.99.
-//   zeta: weight of the first gradient in the momenta. In [0, inf); default 1.0.
+//   zeta: weight of the first gradient in the momenta. In (0, inf); default 1.0.
 //
 // Proved: The step on (U, w, beta, X) is exactly symplectic.
 //
@@ -50,7 +50,7 @@ using std::sqrt;
 struct Hyperparameters {
     double lr;  // learning rate; in [0, inf)
     double momentum = 0.99;  // what one step leaves of the momenta; in (0, 1]
-    double zeta = 1.0;  // weight of the first gradient in the momenta; in [0, inf)
+    double zeta = 1.0;  // weight of the first gradient in the momenta; in (0, inf)
 };
 
 // Everything that is the same for all elements.
@@ -156,8 +156,8 @@ PROVENANCE = {
     "integrator": "K C/2 B C/2",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "8fd33aa7307bec53bcb73fb0933425a7164f1d305de79530fe01b5557561d220",
-    "body_sha256": "9a797558c3fec41bb023af98f7ec15bf586ee94673acf3a3ffdafbe8aa934ee1",
+    "spec_sha256": "37625512f7a6fbfdacc3cefbb73e1e9c9c544668d78f8e277a1b5044530b931f",
+    "body_sha256": "df0b587b82c2176baf887d7fd50bd88f99998f35914eeb50bd0c8e9299b59840",
     "command": "symplectic-codegen generate --catalog bregman_exponential --target cuda",
     "spec": {
         "format": 1,
@@ -178,6 +178,7 @@ PROVENANCE = {
             {
                 "name": "zeta",
                 "default": "1",
+                "bounds": "(0, oo)",
                 "meaning": "weight of the first gradient in the momenta",
                 "equals": "tau*c**2/h",
             },

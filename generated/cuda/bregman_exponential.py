@@ -13,7 +13,7 @@ Update derived from it::
 Hyperparameters:
     lr: learning rate. In [0, inf); required.
     momentum: what one step leaves of the momenta. In (0, 1]; default 0.99.
-    zeta: weight of the first gradient in the momenta. In [0, inf); default 1.0.
+    zeta: weight of the first gradient in the momenta. In (0, inf); default 1.0.
 
 State:
     X: energy moments.
@@ -59,8 +59,8 @@ PROVENANCE = {
     "integrator": "K C/2 B C/2",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "8fd33aa7307bec53bcb73fb0933425a7164f1d305de79530fe01b5557561d220",
-    "body_sha256": "05afb1672056a57295812503b3576ce10f582e3b8dddb2ab0a4c55c4903e8409",
+    "spec_sha256": "37625512f7a6fbfdacc3cefbb73e1e9c9c544668d78f8e277a1b5044530b931f",
+    "body_sha256": "8d9cf0680638c4bb9994b1fd22292b0c9b3895c888f05538ca29d16531538f24",
     "command": "symplectic-codegen generate --catalog bregman_exponential --target cuda",
     "spec": {
         "format": 1,
@@ -81,6 +81,7 @@ PROVENANCE = {
             {
                 "name": "zeta",
                 "default": "1",
+                "bounds": "(0, oo)",
                 "meaning": "weight of the first gradient in the momenta",
                 "equals": "tau*c**2/h",
             },
@@ -105,7 +106,7 @@ _BUFFERS = ("X",)
 _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "lr": ("[0, inf)", lambda x: x >= 0.0),
     "momentum": ("(0, 1]", lambda x: 0.0 < x <= 1.0),
-    "zeta": ("[0, inf)", lambda x: x >= 0.0),
+    "zeta": ("(0, inf)", lambda x: x > 0.0),
 }
 
 _SPACE = "symplectic::bregman_exponential"  # of the kernels

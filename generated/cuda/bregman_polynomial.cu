@@ -759,8 +759,8 @@ PROVENANCE = {
     "integrator": "K C/2 B C/2",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "506368a6debfd729cf54c255f9cbdba17b869ccea293ecbfb966b2aa742c8c38",
-    "body_sha256": "4650a53ad1556f70ee863b534b4baec7c1760c7ef9d483ce7eaa00045777d45e",
+    "spec_sha256": "d91c7f4a76f4310c06ff574fa284e2edfc676b72aa32e991ff03a4f090a852cc",
+    "body_sha256": "0e2d3d5745df7697fd21661e223b0a2deafc9dd19bdc5aa473150d0921fafa7d",
     "command": "symplectic-codegen generate --catalog bregman_polynomial --target cuda",
     "spec": {
         "format": 1,
@@ -786,6 +786,7 @@ PROVENANCE = {
             {
                 "name": "zeta",
                 "default": "1",
+                "bounds": "(0, oo)",
                 "meaning": "weight of the first gradient in the momenta",
                 "equals": "tau*c**2/h",
             },

@@ -454,6 +454,12 @@ __global__ void __launch_bounds__(THREADS, BLOCKS<W>)
         }
         __syncthreads();
         add_total_1(a, in, wide_scratch);
+        if (!admissible(in)) {
+            if (blockIdx.x == 0 && threadIdx.x == 0) {
+                a.control->refused += 1;
+            }
+            return;
+        }
         __shared__ Coefficients_1<Real> shared_1;
         if (threadIdx.x == 0) {
             shared_1 = coefficients_1<Real>(in);
@@ -636,6 +642,12 @@ __global__ void __launch_bounds__(THREADS, BLOCKS<W>)
             gather(a, in);
         }
         __syncthreads();
+        if (!admissible(in)) {
+            if (blockIdx.x == 0 && threadIdx.x == 0) {
+                a.control->refused += 1;
+            }
+            return;
+        }
         __shared__ Coefficients_2<Real> shared_2;
         if (threadIdx.x == 0) {
             shared_2 = coefficients_2<Real>(in);
@@ -1091,7 +1103,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "748a9451c62196633c31e92dd446d43a448b9f99e9a4fafd703e45d431501f70",
-    "body_sha256": "56a668183838a5f901872c5e431d7f3d5631edcdbf553d3e475a0e3c977f93ac",
+    "body_sha256": "f712797ffb5e1d62c1b8cf00999bf8aa17b63a7ca6f9a61e0d4707c8c4bfa1a9",
     "command": "symplectic-codegen generate --catalog ecd_sep --target cuda",
     "spec": {
         "energy": "eta*log(L0 - floor) + log(s)",

@@ -115,6 +115,15 @@ SYMPLECTIC_INLINE void begin(Inputs& in) {
     }
 }
 
+// Whether the step is inside the domain of the rule:
+// this Hamiltonian is for -floor + L > 0 only
+// this Hamiltonian is for -floor + L0 > 0 only
+SYMPLECTIC_INLINE bool admissible(const Inputs& in) {
+    const double positive = in.L - in.floor_;
+    const double positive_ = in.L0 - in.floor_;
+    return positive > 0.0 && positive_ > 0.0;
+}
+
 // What one parameter adds to total_1.
 SYMPLECTIC_INLINE double total_1(const Inputs&, const Block& block) {
     const double summand = block.known_sum;
@@ -286,7 +295,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "748a9451c62196633c31e92dd446d43a448b9f99e9a4fafd703e45d431501f70",
-    "body_sha256": "4c0c1d412ca75393591afb8e737f36a91f07f748473a8308d12c16502bdd3f33",
+    "body_sha256": "8321426fb684027c4bb448fde7b7303ee99e5553e14541611a2c4bdc208b3610",
     "command": "symplectic-codegen generate --catalog ecd_sep --target cuda",
     "spec": {
         "energy": "eta*log(L0 - floor) + log(s)",

@@ -68,7 +68,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "748a9451c62196633c31e92dd446d43a448b9f99e9a4fafd703e45d431501f70",
-    "body_sha256": "cc3e3cb3d5376603edc9c927010d1720e2aafce9ec48df52206b9eaaef8e13b5",
+    "body_sha256": "934463ec395b17f5523b2fb3be524adaab714bace20693632fa702a445d8b947",
     "command": "symplectic-codegen generate --catalog ecd_sep --target cuda",
     "spec": {
         "energy": "eta*log(L0 - floor) + log(s)",
@@ -567,6 +567,10 @@ class Kernels:
             grad_scale: the address of a float32 that gradients are divided by, or 0.
             found_inf: the address of a float32; unless it is 0 the step is skipped. Or 0.
             stream: the handle of a stream.
+
+        Raises:
+            ValueError: this Hamiltonian is for -floor + L > 0 only.
+            ValueError: this Hamiltonian is for -floor + L0 > 0 only.
         """
         with self._device:
             for group in self._groups:
@@ -724,6 +728,22 @@ class Kernels:
         self._blocks = np.array([state["blocks"][name] for name in _BLOCKS], np.float64)
         with self._device:
             self._write_state(stream)
+
+    def check(self, stream: int = 0) -> None:
+        """See whether the device refused a step since this was asked last; waits for the stream.
+
+        Raises:
+            ValueError: a step was outside the domain of the rule, and changed nothing.
+        """
+        with self._device:
+            refused = self._read_state(stream)
+            if refused:
+                self._write_state(stream)
+        if refused:
+            raise ValueError(
+                "this Hamiltonian is for -floor + L > 0 only; this Hamiltonian is for -floor + L0 "
+                "> 0 only"
+            )
 
 
 class EcdSep:
@@ -899,6 +919,14 @@ class EcdSep:
         """Let the hyperparameters reach captured steps that are replayed after this."""
         values = {name: getattr(self, name) for name in _HYPERPARAMETERS}
         self._kernels.upload(values, self._device.stream(stream, self._params[0]))
+
+    def check(self, stream: Any = None) -> None:
+        """See whether the device refused a step since this was asked last; waits for the stream.
+
+        Raises:
+            ValueError: a step was outside the domain of the rule, and changed nothing.
+        """
+        self._kernels.check(self._device.stream(stream, self._params[0]))
 
     def state_dict(self) -> dict[str, Any]:
         """Everything but the parameters, in NumPy arrays; `load_state_dict` continues from it.

@@ -101,11 +101,11 @@ SYMPLECTIC_INLINE Coefficients<Real> coefficients(const Inputs& in) {
     const double memory = in.beta2 * powm1(in.beta2, in.n - 1.0) / common_2;
     // what comes in
     const double intake = (in.beta2 - 1.0) / common_2;
-    const double common_3 = pow(in.beta1, in.n);
+    const double common_3 = powm1(in.beta1, in.n + 1.0);
     // beta(t-tau)/beta(t): what cooling leaves of the momenta
-    const double decay_2 = -in.beta1 * common / (1.0 - in.beta1 * common_3);
+    const double decay_2 = in.beta1 * common / common_3;
     // impulse of the loss gradient: time average of the thermal mass over the step
-    const double impulse_2 = (1.0 - in.beta1) / (1.0 - in.beta1 * common_3);
+    const double impulse_2 = (in.beta1 - 1.0) / common_3;
     return {
         static_cast<Real>(in.lr),
         static_cast<Real>(in.eps),
@@ -199,7 +199,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "c50c4934e5c470507d77b4bd266c82a883fd87f3bf4b16dc7f19151fb71dbfde",
-    "body_sha256": "75db244de69385d5eed3a98f2776bc21ce682af10ac0a6cb950d069d697f4f18",
+    "body_sha256": "0dc43ed1f07316b1ef1bde59d56b7a504ecff772063e858dcc1b829c55a7083b",
     "command": "symplectic-codegen generate --catalog nadam --target cuda",
     "spec": {
         "format": 1,

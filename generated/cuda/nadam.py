@@ -73,7 +73,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "c50c4934e5c470507d77b4bd266c82a883fd87f3bf4b16dc7f19151fb71dbfde",
-    "body_sha256": "23f84b10a3e41c86550d33fd8242facdbd55d41ff169de7d0757654890c526c4",
+    "body_sha256": "64750863a418ccde619b851df17031eb16f3d599319a575453d8578d1fc2811d",
     "command": "symplectic-codegen generate --catalog nadam --target cuda",
     "spec": {
         "format": 1,
@@ -634,11 +634,11 @@ class Kernels:
             memory = beta2 * _powm1(beta2, n - 1.0) / common_2
             # what comes in
             intake = (beta2 - 1.0) / common_2
-            common_3 = beta1**n
+            common_3 = _powm1(beta1, n + 1.0)
             # beta(t-tau)/beta(t): what cooling leaves of the momenta
-            decay_2 = -beta1 * common / (1.0 - beta1 * common_3)
+            decay_2 = beta1 * common / common_3
             # impulse of the loss gradient: time average of the thermal mass over the step
-            impulse_2 = (1.0 - beta1) / (1.0 - beta1 * common_3)
+            impulse_2 = (beta1 - 1.0) / common_3
             coefficients = (lr, eps, decay, impulse, memory, intake, decay_2, impulse_2)
             for group in self._groups:
                 group.arguments["coefficients"] = coefficients

@@ -68,7 +68,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "037a5c9366c23309940146d2d43995d0aac9346010d80c81c0d9219a0b49fdc6",
-    "body_sha256": "8536f309b9141b8d56d4defa882a92790a778d483f7a220210ac23bda1c38773",
+    "body_sha256": "9266f70a08b631158bf31ca65b6dd3a8a4a3157dfcebd0dd737f98022fa8d257",
     "command": "symplectic-codegen generate --catalog bbi --target optax",
     "spec": {
         "time_step": "tau*(L - floor)/(L0 - floor + extra)",
@@ -165,6 +165,13 @@ def bbi(
 
     Sums over elements are sums over whole arrays, however these are sharded; only inside of
     `jax.shard_map` they are sums over what is there.
+
+    Raises:
+        ValueError: the time step tau*(-floor + L)/(-floor + L0 + extra) is not positive.
+        ValueError: this Hamiltonian is for -floor + L > 0 only.
+
+    Compiled code cannot raise: there the updates are NaN, and the state stays as it was, its
+    count included.
     """
     hyperparameters = _checked_hyperparameters(tau=tau, floor=floor, extra=extra)
 
@@ -197,6 +204,11 @@ def bbi(
         places = _places(updates, params)
         known_sum = state.known_sum[places]
         X = _where_given(updates, state.X)
+        holds = _holds(
+            tau * (L - floor) / (L0 + extra - floor) > 0.0,
+            "the time step tau*(-floor + L)/(-floor + L0 + extra) is not positive",
+        )
+        holds = holds & _holds(L - floor > 0.0, "this Hamiltonian is for -floor + L > 0 only")
         # scalar of the step
         factor = _sqrt(_maximum(0.0, floor + (L0 + extra - floor) ** 2 / (L - floor) - L))
         # sum over all elements of X**2, from the step before
@@ -217,7 +229,7 @@ def bbi(
             L0=jnp.asarray(L0),
             known_sum=state.known_sum.at[places].set(next_sum),
         )
-        return _like(change, updates, params), new_state
+        return _unless(holds, _like(change, updates, params), new_state, state)
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
 
@@ -259,6 +271,19 @@ def _scalar(value: Any) -> Any:
     if jnp.shape(value):
         raise ValueError(f"a single number is needed, not an array of shape {jnp.shape(value)}")
     return jnp.asarray(value, float)
+
+
+def _holds(condition: Any, message: str) -> Any:
+    """The condition, if it is not known yet; else it is refused here if it does not hold."""
+    if not isinstance(condition, jax.core.Tracer) and not condition:
+        raise ValueError(message)
+    return condition
+
+
+def _unless(holds: Any, updates: Any, new_state: Any, state: Any) -> tuple[Any, Any]:
+    """Where the step is refused: NaN, and the state as it was."""
+    updates = jax.tree.map(lambda u: jnp.where(holds, u, jnp.nan), updates)
+    return updates, jax.tree.map(lambda new, old: jnp.where(holds, new, old), new_state, state)
 
 
 def _library(*values: Any) -> Any:

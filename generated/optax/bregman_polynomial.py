@@ -15,7 +15,7 @@ Update derived from it::
 Hyperparameters:
     lr: learning rate. In [0, inf); required.
     offset: steps before cooling sets in. In (0, inf); default 1.0.
-    zeta: weight of the first gradient in the momenta. In [0, inf); default 1.0.
+    zeta: weight of the first gradient in the momenta. In (0, inf); default 1.0.
     p: order of the rate. In (0, inf); default 3.0.
 
 State:
@@ -66,8 +66,8 @@ PROVENANCE = {
     "integrator": "K C/2 B C/2",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "506368a6debfd729cf54c255f9cbdba17b869ccea293ecbfb966b2aa742c8c38",
-    "body_sha256": "d9abe58a59200131aa07acfcd410b9ea75b7ef7a73de0aa491d2bc42fd696ece",
+    "spec_sha256": "d91c7f4a76f4310c06ff574fa284e2edfc676b72aa32e991ff03a4f090a852cc",
+    "body_sha256": "70567078db999ee9e300763358d67995e2e2dd649bc2406f526cb47100a4149f",
     "command": "symplectic-codegen generate --catalog bregman_polynomial --target optax",
     "spec": {
         "format": 1,
@@ -93,6 +93,7 @@ PROVENANCE = {
             {
                 "name": "zeta",
                 "default": "1",
+                "bounds": "(0, oo)",
                 "meaning": "weight of the first gradient in the momenta",
                 "equals": "tau*c**2/h",
             },
@@ -116,7 +117,7 @@ __all__ = ["PROVENANCE", "BregmanPolynomialState", "bregman_polynomial"]
 _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "lr": ("[0, inf)", lambda x: x >= 0.0),
     "offset": ("(0, inf)", lambda x: x > 0.0),
-    "zeta": ("[0, inf)", lambda x: x >= 0.0),
+    "zeta": ("(0, inf)", lambda x: x > 0.0),
     "p": ("(0, inf)", lambda x: x > 0.0),
 }
 
@@ -164,7 +165,7 @@ def bregman_polynomial(
     Args:
         lr: learning rate. In [0, inf); required.
         offset: steps before cooling sets in. In (0, inf); default 1.0.
-        zeta: weight of the first gradient in the momenta. In [0, inf); default 1.0.
+        zeta: weight of the first gradient in the momenta. In (0, inf); default 1.0.
         p: order of the rate. In (0, inf); default 3.0.
         accumulator_dtype: the type of X; that of the parameter unless told, and float32 for
             narrower ones.
@@ -195,12 +196,12 @@ def bregman_polynomial(
         n = jnp.asarray(count, float)
         X = _where_given(updates, state.X)
         # what a step leaves of X
-        decay = _pow(2.0 * (n - 1.0 + offset) / (2.0 * n + 2.0 * offset - 1.0), 1.0 + p)
+        decay = _exp(_log1p(-1.0 / (2.0 * n + 2.0 * offset - 1.0)) * (1.0 + p))
         # weight of the loss gradient
         part_1 = _pow(2.0 / (2.0 * n + 2.0 * offset - 1.0), 1.0 + p)
         impulse = part_1 * _pow(n - 1.0 + offset, 2.0 * p - 1.0) * zeta / _pow(offset, p - 2.0)
         # beta(t-tau)/beta(t): what cooling leaves of the momenta
-        decay_2 = _pow((n - 0.5 + offset) / (n + offset), 1.0 + p)
+        decay_2 = _exp(_log1p(-1.0 / (2.0 * (n + offset))) * (1.0 + p))
         change, X = _each_leaf(_sweep, 2, (updates, X), (lr, decay, impulse, decay_2))
         new_state = BregmanPolynomialState(count=count, X=_kept(X, state.X))
         return _like(change, updates, params), new_state
@@ -250,6 +251,14 @@ def _scalar(value: Any) -> Any:
 def _library(*values: Any) -> Any:
     """NumPy, in double precision, for numbers that are known now; else jax.numpy."""
     return np if all(isinstance(value, float) for value in values) else jnp
+
+
+def _exp(*x: Any) -> Any:
+    return _library(*x).exp(*x)
+
+
+def _log1p(*x: Any) -> Any:
+    return _library(*x).log1p(*x)
 
 
 def _pow(x: Any, y: Any) -> Any:

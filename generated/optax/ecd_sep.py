@@ -69,7 +69,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "748a9451c62196633c31e92dd446d43a448b9f99e9a4fafd703e45d431501f70",
-    "body_sha256": "51377eda04d0c477a7183d3c22b9152cd5531a07392aac2e4e39bf49bbd70ce8",
+    "body_sha256": "b2f50c565f9e66a5f6479058ef58730e8c990da9ec9c947757c1177bc1aaf2c7",
     "command": "symplectic-codegen generate --catalog ecd_sep --target optax",
     "spec": {
         "energy": "eta*log(L0 - floor) + log(s)",
@@ -180,6 +180,13 @@ def ecd_sep(
 
     Sums over elements are sums over whole arrays, however these are sharded; only inside of
     `jax.shard_map` they are sums over what is there.
+
+    Raises:
+        ValueError: this Hamiltonian is for -floor + L > 0 only.
+        ValueError: this Hamiltonian is for -floor + L0 > 0 only.
+
+    Compiled code cannot raise: there the updates are NaN, and the state stays as it was, its
+    count included.
     """
     hyperparameters = _checked_hyperparameters(tau=tau, s=s, eta=eta, floor=floor)
 
@@ -212,6 +219,8 @@ def ecd_sep(
         places = _places(updates, params)
         known_sum = state.known_sum[places]
         X = _where_given(updates, state.X)
+        holds = _holds(L - floor > 0.0, "this Hamiltonian is for -floor + L > 0 only")
+        holds = holds & _holds(L0 - floor > 0.0, "this Hamiltonian is for -floor + L0 > 0 only")
         common = _log(L0 - floor)
         common_2 = _log(L - floor)
         common_3 = _maximum(0.0, common - common_2)
@@ -239,7 +248,7 @@ def ecd_sep(
             L0=jnp.asarray(L0),
             known_sum=state.known_sum.at[places].set(next_sum),
         )
-        return _like(change, updates, params), new_state
+        return _unless(holds, _like(change, updates, params), new_state, state)
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
 
@@ -281,6 +290,19 @@ def _scalar(value: Any) -> Any:
     if jnp.shape(value):
         raise ValueError(f"a single number is needed, not an array of shape {jnp.shape(value)}")
     return jnp.asarray(value, float)
+
+
+def _holds(condition: Any, message: str) -> Any:
+    """The condition, if it is not known yet; else it is refused here if it does not hold."""
+    if not isinstance(condition, jax.core.Tracer) and not condition:
+        raise ValueError(message)
+    return condition
+
+
+def _unless(holds: Any, updates: Any, new_state: Any, state: Any) -> tuple[Any, Any]:
+    """Where the step is refused: NaN, and the state as it was."""
+    updates = jax.tree.map(lambda u: jnp.where(holds, u, jnp.nan), updates)
+    return updates, jax.tree.map(lambda new, old: jnp.where(holds, new, old), new_state, state)
 
 
 def _library(*values: Any) -> Any:

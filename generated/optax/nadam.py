@@ -74,7 +74,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "c50c4934e5c470507d77b4bd266c82a883fd87f3bf4b16dc7f19151fb71dbfde",
-    "body_sha256": "94008c8515a3dcf4cec1bdda9eb2672ab5839f02f3da6faac0251127a94feff5",
+    "body_sha256": "422dce1b9127a18e9f066efe752f59f182cd72b433f4209a9c7bb0ef6018ca83",
     "command": "symplectic-codegen generate --catalog nadam --target optax",
     "spec": {
         "format": 1,
@@ -235,11 +235,11 @@ def nadam(
         memory = beta2 * _powm1(beta2, n - 1.0) / common_2
         # what comes in
         intake = (beta2 - 1.0) / common_2
-        common_3 = _pow(beta1, n)
+        common_3 = _powm1(beta1, n + 1.0)
         # beta(t-tau)/beta(t): what cooling leaves of the momenta
-        decay_2 = -beta1 * common / (1.0 - beta1 * common_3)
+        decay_2 = beta1 * common / common_3
         # impulse of the loss gradient: time average of the thermal mass over the step
-        impulse_2 = (1.0 - beta1) / (1.0 - beta1 * common_3)
+        impulse_2 = (beta1 - 1.0) / common_3
         change, X, M = _each_leaf(
             _sweep,
             3,
@@ -294,13 +294,6 @@ def _scalar(value: Any) -> Any:
 def _library(*values: Any) -> Any:
     """NumPy, in double precision, for numbers that are known now; else jax.numpy."""
     return np if all(isinstance(value, float) for value in values) else jnp
-
-
-def _pow(x: Any, y: Any) -> Any:
-    """x**y; the logarithm of a base that is known now is taken in double precision."""
-    if isinstance(x, float) and x > 0 and not isinstance(y, float):
-        return jnp.exp(y * np.log(x))
-    return _library(x, y).power(x, y)
 
 
 def _powm1(x: Any, y: Any) -> Any:

@@ -73,7 +73,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "037a5c9366c23309940146d2d43995d0aac9346010d80c81c0d9219a0b49fdc6",
-    "body_sha256": "7061d3dedb6e6fa7fa29f18d52061d4e559de9ca79c14db95cac07107b4bb8e0",
+    "body_sha256": "9e87c641c3801796a276f8eb6fe72bc88b5a986df3931dcd4221cc2b41660592",
     "command": "symplectic-codegen generate --catalog bbi --target torch",
     "spec": {
         "time_step": "tau*(L - floor)/(L0 - floor + extra)",
@@ -249,6 +249,8 @@ class Bbi(torch.optim.Optimizer):
 
         Raises:
             TypeError: there is no loss.
+            ValueError: the time step tau*(-floor + L)/(-floor + L0 + extra) is not positive.
+            ValueError: this Hamiltonian is for -floor + L > 0 only.
         """
         value = None
         if closure is not None:
@@ -309,6 +311,12 @@ class Bbi(torch.optim.Optimizer):
         L = batch.loss(loss)
         L0 = batch.kept("L0", L)
         known_sum = batch.kept("known_sum")
+        guard_1 = tau * (L - floor) / (L0 + extra - floor)
+        if not bool((guard_1 > 0.0).all()):
+            raise ValueError("the time step tau*(-floor + L)/(-floor + L0 + extra) is not positive")
+        guard_2 = L - floor
+        if not bool((guard_2 > 0.0).all()):
+            raise ValueError("this Hamiltonian is for -floor + L > 0 only")
         # scalar of the step
         part_1 = (L0 + extra - floor) ** 2
         part_2 = part_1 / (L - floor)
@@ -342,13 +350,18 @@ class Bbi(torch.optim.Optimizer):
         plan.values[:, 4] = plan.loss(loss)
         _scalars_1(plan.values, plan.active, plan.clock)
         _scalars_2(plan.values, plan.active, plan.clock)
-        plan.sum_over_blocks(7, 9)
+        if not (plan.values[plan.active, 8] > 0.0).all():
+            raise ValueError("the time step tau*(-floor + L)/(-floor + L0 + extra) is not positive")
+        if not (plan.values[plan.active, 9] > 0.0).all():
+            raise ValueError("this Hamiltonian is for -floor + L > 0 only")
         _scalars_3(plan.values, plan.active, plan.clock)
+        plan.sum_over_blocks(7, 11)
+        _scalars_4(plan.values, plan.active, plan.clock)
         plan.begin()
         # sum over the elements of each parameter of X**2
         sums = plan.sweep(_serial_update, _parallel_update, 1)
-        plan.add_up(sums, [13], [True])
-        _scalars_4(plan.values, plan.active, plan.clock)
+        plan.add_up(sums, [15], [True])
+        _scalars_5(plan.values, plan.active, plan.clock)
         plan.finish()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -769,6 +782,8 @@ def _check_group(group: dict[str, Any], first: dict[str, Any]) -> None:
         raise RuntimeError(f"fused and {other} cannot be True together")
     if group["foreach"] and group["differentiable"]:
         raise RuntimeError("foreach and differentiable cannot be True together")
+    if group["capturable"]:
+        raise RuntimeError("a captured step cannot be refused, as this one sometimes has to be")
     for p in group["params"]:
         _check_parameter(p)
         if group["fused"]:
@@ -978,7 +993,7 @@ class _Plan:
         self.simple = not any(p.is_complex() or hasattr(p, "to_local") for p in self.rows)
         self._place(optimizer.state)
         self._keep_scalars(optimizer.state)
-        self.values = np.zeros((len(self.rows), 14))
+        self.values = np.zeros((len(self.rows), 16))
         self.hyperparameters: list[tuple[float, ...]] = []
         self.present: list[bool] = []
         self.active = np.zeros(len(self.rows), np.bool_)
@@ -1396,7 +1411,24 @@ def _scalars_1(values, active, clock):
 def _scalars_2(values, active, clock):
     """Scalars of all parameters; one row of `values` for each."""
     for row in range(len(values)):
-        if not active[row] or _repeats(values, active, row, 8, 9):
+        if not active[row] or _repeats(values, active, row, 8, 10):
+            continue
+        tau = values[row, 1]
+        floor = values[row, 2]
+        extra = values[row, 3]
+        L = values[row, 4]
+        L0 = values[row, 6]
+        guard_1 = tau * (L - floor) / (L0 + extra - floor)
+        guard_2 = L - floor
+        values[row, 8] = guard_1
+        values[row, 9] = guard_2
+
+
+@_kernel()
+def _scalars_3(values, active, clock):
+    """Scalars of all parameters; one row of `values` for each."""
+    for row in range(len(values)):
+        if not active[row] or _repeats(values, active, row, 10, 11):
             continue
         floor = values[row, 2]
         extra = values[row, 3]
@@ -1404,22 +1436,22 @@ def _scalars_2(values, active, clock):
         L0 = values[row, 6]
         # scalar of the step
         factor_ = math.sqrt(_maximum(0.0, floor + (L0 + extra - floor) ** 2 / (L - floor) - L))
-        values[row, 8] = factor_
+        values[row, 10] = factor_
 
 
 @_kernel()
-def _scalars_3(values, active, clock):
+def _scalars_4(values, active, clock):
     """Scalars of all parameters; one row of `values` for each."""
     for row in range(len(values)):
-        if not active[row] or _repeats(values, active, row, 10, 13):
+        if not active[row] or _repeats(values, active, row, 12, 15):
             continue
         tau = values[row, 1]
         floor = values[row, 2]
         extra = values[row, 3]
         L = values[row, 4]
         L0 = values[row, 6]
-        factor_ = values[row, 8]
-        block_sum = values[row, 9]
+        factor_ = values[row, 10]
+        block_sum = values[row, 11]
         # sum over all elements of X**2, from the step before
         sum_ = block_sum
         # impulse of the loss gradient: time average of the thermal mass over the step
@@ -1429,20 +1461,20 @@ def _scalars_3(values, active, clock):
         rate = tau * (L - floor) / (L0 + extra - floor)
         # the same for all elements
         factor_2 = factor_ / math.sqrt(_maximum(1e-60, sum_))
-        values[row, 10] = impulse
-        values[row, 11] = rate
-        values[row, 12] = factor_2
+        values[row, 12] = impulse
+        values[row, 13] = rate
+        values[row, 14] = factor_2
 
 
 @_kernel()
-def _scalars_4(values, active, clock):
+def _scalars_5(values, active, clock):
     """Scalars of all parameters; one row of `values` for each."""
     for row in range(len(values)):
         if not active[row]:
             continue
         n = values[row, 5]
         L0 = values[row, 6]
-        next_sum = values[row, 13]
+        next_sum = values[row, 15]
         clock[row, 0] = n
         clock[row, 1] = L0
         clock[row, 2] = next_sum
@@ -1502,9 +1534,9 @@ def _walk_update(addresses, starts, values, w, G, like, sums, begin, end):
             _view(addresses[tensor, 1], first, size, G),
             _view(addresses[tensor, 2], first, size, like),
             real(values[tensor, 0]),
-            real(values[tensor, 10]),
-            real(values[tensor, 11]),
             real(values[tensor, 12]),
+            real(values[tensor, 13]),
+            real(values[tensor, 14]),
             like,
         )
         begin += size

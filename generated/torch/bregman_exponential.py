@@ -13,7 +13,7 @@ Update derived from it::
 Hyperparameters:
     lr: learning rate. In [0, inf); required.
     momentum: what one step leaves of the momenta. In (0, 1]; default 0.99.
-    zeta: weight of the first gradient in the momenta. In [0, inf); default 1.0.
+    zeta: weight of the first gradient in the momenta. In (0, inf); default 1.0.
 
 State:
     X: energy moments.
@@ -65,8 +65,8 @@ PROVENANCE = {
     "integrator": "K C/2 B C/2",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "8fd33aa7307bec53bcb73fb0933425a7164f1d305de79530fe01b5557561d220",
-    "body_sha256": "955bf6762d95e2313bcc49f4219a91f6c7715ac0224539a3863ffd9293d9800f",
+    "spec_sha256": "37625512f7a6fbfdacc3cefbb73e1e9c9c544668d78f8e277a1b5044530b931f",
+    "body_sha256": "d0b07d03c20054d966fb4528a36045536d53d4cf8681813a525e4e3cae163719",
     "command": "symplectic-codegen generate --catalog bregman_exponential --target torch",
     "spec": {
         "format": 1,
@@ -87,6 +87,7 @@ PROVENANCE = {
             {
                 "name": "zeta",
                 "default": "1",
+                "bounds": "(0, oo)",
                 "meaning": "weight of the first gradient in the momenta",
                 "equals": "tau*c**2/h",
             },
@@ -123,7 +124,7 @@ _BUFFERS = ("X",)
 _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "lr": ("[0, inf)", lambda x: x >= 0.0),
     "momentum": ("(0, 1]", lambda x: 0.0 < x <= 1.0),
-    "zeta": ("[0, inf)", lambda x: x >= 0.0),
+    "zeta": ("(0, inf)", lambda x: x > 0.0),
 }
 
 
@@ -166,7 +167,7 @@ class BregmanExponential(torch.optim.Optimizer):
         params: parameters or named parameters to optimize, or dicts that define groups of them.
         lr: learning rate. In [0, inf); required.
         momentum: what one step leaves of the momenta. In (0, 1]; default 0.99.
-        zeta: weight of the first gradient in the momenta. In [0, inf); default 1.0.
+        zeta: weight of the first gradient in the momenta. In (0, inf); default 1.0.
         maximize: go up instead of down.
         foreach: one call for many tensors at a time; None means where all of them are on CUDA.
         capturable: keep everything on the device of the parameters, so that a graph can capture

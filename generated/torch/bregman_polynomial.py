@@ -15,7 +15,7 @@ Update derived from it::
 Hyperparameters:
     lr: learning rate. In [0, inf); required.
     offset: steps before cooling sets in. In (0, inf); default 1.0.
-    zeta: weight of the first gradient in the momenta. In [0, inf); default 1.0.
+    zeta: weight of the first gradient in the momenta. In (0, inf); default 1.0.
     p: order of the rate. In (0, inf); default 3.0.
 
 State:
@@ -71,8 +71,8 @@ PROVENANCE = {
     "integrator": "K C/2 B C/2",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "506368a6debfd729cf54c255f9cbdba17b869ccea293ecbfb966b2aa742c8c38",
-    "body_sha256": "6d36d48b89eec16a607a040817c4596fccba7d2823b1d1296d6084f177736ab1",
+    "spec_sha256": "d91c7f4a76f4310c06ff574fa284e2edfc676b72aa32e991ff03a4f090a852cc",
+    "body_sha256": "273a5f21f4d6364e0b1f29c269b97c033e1a698e1bbd9b6aa7aeef90b75edf0b",
     "command": "symplectic-codegen generate --catalog bregman_polynomial --target torch",
     "spec": {
         "format": 1,
@@ -98,6 +98,7 @@ PROVENANCE = {
             {
                 "name": "zeta",
                 "default": "1",
+                "bounds": "(0, oo)",
                 "meaning": "weight of the first gradient in the momenta",
                 "equals": "tau*c**2/h",
             },
@@ -135,7 +136,7 @@ _BUFFERS = ("X",)
 _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "lr": ("[0, inf)", lambda x: x >= 0.0),
     "offset": ("(0, inf)", lambda x: x > 0.0),
-    "zeta": ("[0, inf)", lambda x: x >= 0.0),
+    "zeta": ("(0, inf)", lambda x: x > 0.0),
     "p": ("(0, inf)", lambda x: x > 0.0),
 }
 
@@ -181,7 +182,7 @@ class BregmanPolynomial(torch.optim.Optimizer):
         params: parameters or named parameters to optimize, or dicts that define groups of them.
         lr: learning rate. In [0, inf); required.
         offset: steps before cooling sets in. In (0, inf); default 1.0.
-        zeta: weight of the first gradient in the momenta. In [0, inf); default 1.0.
+        zeta: weight of the first gradient in the momenta. In (0, inf); default 1.0.
         p: order of the rate. In (0, inf); default 3.0.
         maximize: go up instead of down.
         foreach: one call for many tensors at a time; None means where all of them are on CUDA.
@@ -302,12 +303,12 @@ class BregmanPolynomial(torch.optim.Optimizer):
         lr, offset_, zeta, p = batch.hyperparameters()
         n = batch.kept("step") + 1.0
         # what a step leaves of X
-        decay = (2.0 * (n - 1.0 + offset_) / (2.0 * n + 2.0 * offset_ - 1.0)) ** (1.0 + p)
+        decay = torch.exp(torch.log1p(-1.0 / (2.0 * n + 2.0 * offset_ - 1.0)) * (1.0 + p))
         # weight of the loss gradient
         part_1 = (2.0 / (2.0 * n + 2.0 * offset_ - 1.0)) ** (1.0 + p)
         impulse = part_1 * (n - 1.0 + offset_) ** (2.0 * p - 1.0) * zeta / offset_ ** (p - 2.0)
         # beta(t-tau)/beta(t): what cooling leaves of the momenta
-        decay_2 = ((n - 0.5 + offset_) / (n + offset_)) ** (1.0 + p)
+        decay_2 = torch.exp(torch.log1p(-1.0 / (2.0 * (n + offset_))) * (1.0 + p))
         batch.sweep(update, ("w", "G", "X"), (lr, decay, impulse, decay_2), ("X", "w"))
         batch.keep("step", n)
 
@@ -1237,12 +1238,12 @@ def _scalars_2(values, active, clock):
         p = values[row, 4]
         n = values[row, 5]
         # what a step leaves of X
-        decay = (2.0 * (n - 1.0 + offset_) / (2.0 * n + 2.0 * offset_ - 1.0)) ** (1.0 + p)
+        decay = math.exp(math.log1p(-1.0 / (2.0 * n + 2.0 * offset_ - 1.0)) * (1.0 + p))
         # weight of the loss gradient
         part_1 = (2.0 / (2.0 * n + 2.0 * offset_ - 1.0)) ** (1.0 + p)
         impulse = part_1 * (n - 1.0 + offset_) ** (2.0 * p - 1.0) * zeta / offset_ ** (p - 2.0)
         # beta(t-tau)/beta(t): what cooling leaves of the momenta
-        decay_2 = ((n - 0.5 + offset_) / (n + offset_)) ** (1.0 + p)
+        decay_2 = math.exp(math.log1p(-1.0 / (2.0 * (n + offset_))) * (1.0 + p))
         values[row, 6] = decay
         values[row, 7] = impulse
         values[row, 8] = decay_2

@@ -74,7 +74,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "748a9451c62196633c31e92dd446d43a448b9f99e9a4fafd703e45d431501f70",
-    "body_sha256": "095bec5cf9429132ef175c2dbc623ad42d5edc367e236e08d1a4b91af0b8f38a",
+    "body_sha256": "6d8270e79f79d6dee0459fb7db75819156a01ea00f44b37d8a2d8814dfdb7d67",
     "command": "symplectic-codegen generate --catalog ecd_sep --target torch",
     "spec": {
         "energy": "eta*log(L0 - floor) + log(s)",
@@ -267,6 +267,8 @@ class EcdSep(torch.optim.Optimizer):
 
         Raises:
             TypeError: there is no loss.
+            ValueError: this Hamiltonian is for -floor + L > 0 only.
+            ValueError: this Hamiltonian is for -floor + L0 > 0 only.
         """
         value = None
         if closure is not None:
@@ -327,6 +329,12 @@ class EcdSep(torch.optim.Optimizer):
         L = batch.loss(loss)
         L0 = batch.kept("L0", L)
         known_sum = batch.kept("known_sum")
+        guard_1 = L - floor
+        if not bool((guard_1 > 0.0).all()):
+            raise ValueError("this Hamiltonian is for -floor + L > 0 only")
+        guard_2 = L0 - floor
+        if not bool((guard_2 > 0.0).all()):
+            raise ValueError("this Hamiltonian is for -floor + L0 > 0 only")
         common = torch.log(L0 - floor)
         common_2 = torch.log(L - floor)
         common_3 = torch.maximum(torch.tensor(0.0, dtype=torch.float64), common - common_2)
@@ -358,17 +366,22 @@ class EcdSep(torch.optim.Optimizer):
         plan.values[:, 5] = plan.loss(loss)
         _scalars_1(plan.values, plan.active, plan.clock)
         _scalars_2(plan.values, plan.active, plan.clock)
-        plan.sum_over_blocks(8, 10)
+        if not (plan.values[plan.active, 9] > 0.0).all():
+            raise ValueError("this Hamiltonian is for -floor + L > 0 only")
+        if not (plan.values[plan.active, 10] > 0.0).all():
+            raise ValueError("this Hamiltonian is for -floor + L0 > 0 only")
         _scalars_3(plan.values, plan.active, plan.clock)
+        plan.sum_over_blocks(8, 12)
+        _scalars_4(plan.values, plan.active, plan.clock)
         plan.begin()
         # sum over all elements of X**2
         sums = plan.sweep(_serial_stage_1, _parallel_stage_1, 1)
-        plan.add_up(sums, [14], [False])
-        _scalars_4(plan.values, plan.active, plan.clock)
+        plan.add_up(sums, [16], [False])
+        _scalars_5(plan.values, plan.active, plan.clock)
         # sum over the elements of each parameter of X**2
         sums = plan.sweep(_serial_stage_2, _parallel_stage_2, 1)
-        plan.add_up(sums, [16], [True])
-        _scalars_5(plan.values, plan.active, plan.clock)
+        plan.add_up(sums, [18], [True])
+        _scalars_6(plan.values, plan.active, plan.clock)
         plan.finish()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -790,6 +803,8 @@ def _check_group(group: dict[str, Any], first: dict[str, Any]) -> None:
         raise RuntimeError(f"fused and {other} cannot be True together")
     if group["foreach"] and group["differentiable"]:
         raise RuntimeError("foreach and differentiable cannot be True together")
+    if group["capturable"]:
+        raise RuntimeError("a captured step cannot be refused, as this one sometimes has to be")
     for p in group["params"]:
         _check_parameter(p)
         if group["fused"]:
@@ -999,7 +1014,7 @@ class _Plan:
         self.simple = not any(p.is_complex() or hasattr(p, "to_local") for p in self.rows)
         self._place(optimizer.state)
         self._keep_scalars(optimizer.state)
-        self.values = np.zeros((len(self.rows), 17))
+        self.values = np.zeros((len(self.rows), 19))
         self.hyperparameters: list[tuple[float, ...]] = []
         self.present: list[bool] = []
         self.active = np.zeros(len(self.rows), np.bool_)
@@ -1417,7 +1432,22 @@ def _scalars_1(values, active, clock):
 def _scalars_2(values, active, clock):
     """Scalars of all parameters; one row of `values` for each."""
     for row in range(len(values)):
-        if not active[row] or _repeats(values, active, row, 9, 10):
+        if not active[row] or _repeats(values, active, row, 9, 11):
+            continue
+        floor = values[row, 4]
+        L = values[row, 5]
+        L0 = values[row, 7]
+        guard_1 = L - floor
+        guard_2 = L0 - floor
+        values[row, 9] = guard_1
+        values[row, 10] = guard_2
+
+
+@_kernel()
+def _scalars_3(values, active, clock):
+    """Scalars of all parameters; one row of `values` for each."""
+    for row in range(len(values)):
+        if not active[row] or _repeats(values, active, row, 11, 12):
             continue
         s = values[row, 2]
         eta = values[row, 3]
@@ -1430,21 +1460,21 @@ def _scalars_2(values, active, clock):
         # scalar of the step
         part_1 = math.sqrt(-math.expm1(-eta * common_3))
         factor_ = part_1 * math.sqrt(s) * math.exp(eta * common_3 / 2.0)
-        values[row, 9] = factor_
+        values[row, 11] = factor_
 
 
 @_kernel()
-def _scalars_3(values, active, clock):
+def _scalars_4(values, active, clock):
     """Scalars of all parameters; one row of `values` for each."""
     for row in range(len(values)):
-        if not active[row] or _repeats(values, active, row, 11, 14):
+        if not active[row] or _repeats(values, active, row, 13, 16):
             continue
         tau = values[row, 1]
         eta = values[row, 3]
         floor = values[row, 4]
         L = values[row, 5]
-        factor_ = values[row, 9]
-        block_sum = values[row, 10]
+        factor_ = values[row, 11]
+        block_sum = values[row, 12]
         # sum over all elements of X**2, from the step before
         sum_ = block_sum
         # impulse of the loss gradient: time average of the thermal mass over the step
@@ -1453,34 +1483,34 @@ def _scalars_3(values, active, clock):
         rate = 2.0 * tau
         # the same for all elements
         factor_2 = factor_ / math.sqrt(_maximum(1e-60, sum_))
-        values[row, 11] = impulse
-        values[row, 12] = rate
-        values[row, 13] = factor_2
-
-
-@_kernel()
-def _scalars_4(values, active, clock):
-    """Scalars of all parameters; one row of `values` for each."""
-    for row in range(len(values)):
-        if not active[row] or _repeats(values, active, row, 15, 16):
-            continue
-        s = values[row, 2]
-        rate = values[row, 12]
-        sum_2 = values[row, 14]
-        # the same for all elements
-        factor_3 = rate / (s + sum_2)
-        values[row, 15] = factor_3
+        values[row, 13] = impulse
+        values[row, 14] = rate
+        values[row, 15] = factor_2
 
 
 @_kernel()
 def _scalars_5(values, active, clock):
     """Scalars of all parameters; one row of `values` for each."""
     for row in range(len(values)):
+        if not active[row] or _repeats(values, active, row, 17, 18):
+            continue
+        s = values[row, 2]
+        rate = values[row, 14]
+        sum_2 = values[row, 16]
+        # the same for all elements
+        factor_3 = rate / (s + sum_2)
+        values[row, 17] = factor_3
+
+
+@_kernel()
+def _scalars_6(values, active, clock):
+    """Scalars of all parameters; one row of `values` for each."""
+    for row in range(len(values)):
         if not active[row]:
             continue
         n = values[row, 6]
         L0 = values[row, 7]
-        next_sum = values[row, 16]
+        next_sum = values[row, 18]
         clock[row, 0] = n
         clock[row, 1] = L0
         clock[row, 2] = next_sum
@@ -1527,8 +1557,8 @@ def _walk_stage_1(addresses, starts, values, w, G, like, sums, begin, end):
             _view(addresses[tensor, 1], first, size, G),
             _view(addresses[tensor, 2], first, size, like),
             real(values[tensor, 0]),
-            real(values[tensor, 11]),
             real(values[tensor, 13]),
+            real(values[tensor, 15]),
             like,
         )
         begin += size
@@ -1592,7 +1622,7 @@ def _walk_stage_2(addresses, starts, values, w, G, like, sums, begin, end):
         sums[tensor, 0] += _fused_stage_2(
             _view(addresses[tensor, 0], first, size, w),
             _view(addresses[tensor, 2], first, size, like),
-            real(values[tensor, 15]),
+            real(values[tensor, 17]),
             like,
         )
         begin += size

@@ -79,7 +79,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "c50c4934e5c470507d77b4bd266c82a883fd87f3bf4b16dc7f19151fb71dbfde",
-    "body_sha256": "845e1c25b47bd26f346a3996797f20d47e7faf811cf03ae9437790f59698d3e4",
+    "body_sha256": "cc9deb99ed84e69cca4669e45ee81b5e93b97b3d47335b86d87cd0c76ce50e72",
     "command": "symplectic-codegen generate --catalog nadam --target torch",
     "spec": {
         "format": 1,
@@ -342,11 +342,11 @@ class Nadam(torch.optim.Optimizer):
         memory = beta2 * _powm1(beta2, n - 1.0) / common_2
         # what comes in
         intake = (beta2 - 1.0) / common_2
-        common_3 = beta1**n
+        common_3 = _powm1(beta1, n + 1.0)
         # beta(t-tau)/beta(t): what cooling leaves of the momenta
-        decay_2 = -beta1 * common / (1.0 - beta1 * common_3)
+        decay_2 = beta1 * common / common_3
         # impulse of the loss gradient: time average of the thermal mass over the step
-        impulse_2 = (1.0 - beta1) / (1.0 - beta1 * common_3)
+        impulse_2 = (beta1 - 1.0) / common_3
         batch.sweep(
             update,
             ("w", "G", "X", "M"),
@@ -1303,11 +1303,11 @@ def _scalars_2(values, active, clock):
         memory = beta2 * _element_powm1(beta2, n - 1.0) / common_2
         # what comes in
         intake = (beta2 - 1.0) / common_2
-        common_3 = beta1**n
+        common_3 = _element_powm1(beta1, n + 1.0)
         # beta(t-tau)/beta(t): what cooling leaves of the momenta
-        decay_2 = -beta1 * common / (1.0 - beta1 * common_3)
+        decay_2 = beta1 * common / common_3
         # impulse of the loss gradient: time average of the thermal mass over the step
-        impulse_2 = (1.0 - beta1) / (1.0 - beta1 * common_3)
+        impulse_2 = (beta1 - 1.0) / common_3
         values[row, 6] = decay
         values[row, 7] = impulse
         values[row, 8] = memory

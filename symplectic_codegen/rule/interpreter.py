@@ -550,7 +550,8 @@ class RoundingBounds:
 
     def _rounded(self, value: Value, error: Value, ulps: float = 1.0) -> Bounded:
         value = np.where(np.abs(value) > self.limit, np.copysign(np.inf, value), value)
-        return Bounded(value, error * 1.001 + ulps * self.unit * np.abs(value) + self.tiny)
+        tiny = np.where((value == 0) & (error == 0), 0.0, self.tiny)  # an exact zero is one
+        return Bounded(value, error * 1.001 + ulps * self.unit * np.abs(value) + tiny)
 
     def apply(self, op: Op, *args: Value) -> Value:
         with np.errstate(all="ignore"):

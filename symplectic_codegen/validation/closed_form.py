@@ -21,6 +21,7 @@ from typing import Any
 import sympy as sp
 
 from symplectic_codegen.algebra.memory import Memory
+from symplectic_codegen.algebra.proof import vanishes
 from symplectic_codegen.algebra.symbols import START, Component, G, L, X, w
 from symplectic_codegen.algebra.vector import Total
 from symplectic_codegen.discretization.flows import NOISE
@@ -77,7 +78,7 @@ class LinearStep:
         """Cayley and Hamilton for this matrix, by exact expansion."""
         M = self.matrix
         residual = M * M - M.trace() * M + M.det() * sp.eye(2)
-        return all(sp.expand(sp.together(e)) == 0 for e in residual)
+        return all(vanishes(e) for e in residual)
 
     def power(self, N: sp.Expr) -> sp.Matrix:
         """M**N for a symbolic N, where the eigenvalues differ.

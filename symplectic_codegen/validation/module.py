@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from symplectic_codegen.algebra.symbols import beta
+from symplectic_codegen.algebra.symbols import L0, beta
 from symplectic_codegen.generation import import_source
 from symplectic_codegen.rule.interpreter import Bounded
 from symplectic_codegen.rule.interpreter import State as RuleState
@@ -360,9 +360,14 @@ def _compare_step(
         return np.concatenate([np.ravel(arrays[i]) for i in active])
 
     sizes = [w.size for w in old]
-    whole = run.rounding.noise(number, sum(sizes))
-    places = np.concatenate([np.full(size, i) for i, size in enumerate(sizes)])
-    taking_part = np.isin(places, active)
+    noise = run.rounding.noise(number, sum(sizes))
+    place = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
+    # Random numbers are counted in the order in which elements lie in memory.
+    place = [
+        p.reshape(w.shape, order="F" if w.flags.fnc else "C")
+        for p, w in zip(place, run.params, strict=True)
+    ]
+    taking_part = joined(place)
     new, moved = _bounded_step(
         run,
         used,
@@ -375,7 +380,7 @@ def _compare_step(
         ),
         np.concatenate([np.ravel(G) for G in grads if G is not None]),
         loss,
-        Bounded(whole.value[taking_part], whole.error[taking_part]),
+        Bounded(noise.value[taking_part], noise.error[taking_part]),
     )
     run.step(grads, loss)
     after = run.saved()
@@ -490,7 +495,7 @@ def check_guards(subject: Subject, trajectory: Trajectory, dtype: str) -> Rung:
     outside = _outside(rule, trajectory)
     if outside is None:
         return Rung(name, "not applicable", "β(t) exists for the first 2**40 steps at this point")
-    step, scalars = outside
+    step, scalars, loss = outside
     if step > subject.most_steps:
         return Rung(name, "not applicable", f"β(t) exists for {subject.most_steps} steps")
     used = needed_parameters(rule, trajectory.point)
@@ -503,7 +508,7 @@ def check_guards(subject: Subject, trajectory: Trajectory, dtype: str) -> Rung:
         run.restore(state)
         before, old = run.saved(), w.copy()
         try:
-            run.step([w.copy()], 0.5)
+            run.step([w.copy()], loss)
         except ForeignError as error:
             if not isinstance(error.__cause__, ValueError):
                 return judged(name, False, str(error))
@@ -516,19 +521,22 @@ def check_guards(subject: Subject, trajectory: Trajectory, dtype: str) -> Rung:
     return judged(name, unchanged, f"step {step} is refused with ValueError; {detail}")
 
 
-def _outside(rule: UpdateRule, trajectory: Trajectory) -> tuple[int, dict[str, float]] | None:
-    """The number and the scalar states of a step that lies outside the domain.
+def _outside(
+    rule: UpdateRule, trajectory: Trajectory
+) -> tuple[int, dict[str, float], float] | None:
+    """The number, the scalar states and the loss of a step that lies outside the domain.
 
-    A thermal parameter that is state is made negative; of others a power of two is looked for.
+    A thermal parameter that is state is made negative, a loss very negative; of step numbers a
+    power of two is looked for.
     """
     names = {s.name for s in rule.states}
     if beta.name in names:
-        return 1, {beta.name: -1.0}
-    for exponent in range(41):
-        step = 2**exponent
+        return 1, {beta.name: -1.0}, 0.5
+    steps = (2**exponent for exponent in range(41))
+    for loss, step in [*((0.5, step) for step in steps), (-1e6, 1)]:
         time = (step - 1) * trajectory.step_size
         env = {**trajectory.parameters, **trajectory.states[0], "n": MP.mpf(step), TIME: time}
-        env["L"] = MP.mpf(1) / 2
+        env |= {"L": MP.mpf(loss), L0.name: MP.mpf(loss)}
         if not in_domain(trajectory.derivation, env):
-            return step, {TIME: float(time)} if TIME in names else {}
+            return step, {TIME: float(time)} if TIME in names else {}, loss
     return None
