@@ -88,6 +88,42 @@ def _power_into_sum(product: sp.Expr) -> sp.Expr:
     return product
 
 
+def readable(expr: sp.Expr) -> sp.Expr:
+    """The shortest form, factored, with factors that are typically positive.
+
+    >>> p, q = sp.symbols("p q", positive=True)
+    >>> readable(p * q - q)
+    -q*(1 - p)
+    >>> readable(2 * p + 2)
+    2*(p + 1)
+    """
+    short = shortest(expr)
+    factored = _positive_factors(sp.factor(short))
+    return min((factored, short), key=lambda e: (sp.count_ops(e) - e.is_Mul, e.is_Add))
+
+
+def _positive_factors(product: sp.Expr) -> sp.Expr:
+    sign, factors = sp.S.One, []
+    for factor in sp.Mul.make_args(product):
+        base, power = factor.as_base_exp()
+        if base.is_Add and power.is_Integer and is_negative(base):
+            sign *= sp.S.NegativeOne**power
+            factor = _negated(base) ** power
+        factors.append(factor)
+    result = sp.Mul(sign, *factors)
+    if not result.is_Add:
+        return result
+    # SymPy multiplies a number into a single sum; a person does not.
+    numbers = [f for f in (sign, *factors) if f.is_number]
+    number = sp.Mul(*numbers)
+    sums = [f for f in factors if f.is_Add]
+    if len(sums) != 1 or number in (1, -1):
+        return result
+    return sp.Mul(number, sums[0], evaluate=False)
+
+
+
+
 def exponential_as_power(argument: sp.Expr) -> sp.Expr:
     """exp(a log b + c) as b**a exp(c).
 

@@ -26,12 +26,20 @@ _GREEK = {
     "kappa": "κ",
     "lamda": "λ",
     "lam": "λ",
+    "lambda_": "λ",  # a Python keyword needs the underscore
+    "lambda_min": "λ_min",
+    "lambda_max": "λ_max",
     "mu": "μ",
     "nu": "ν",
     "rho": "ρ",
     "sigma": "σ",
     "tau": "τ",
     "omega": "ω",
+}
+_LATEX = {
+    "lambda_": r"\lambda",
+    "lambda_min": r"\lambda_{\min}",
+    "lambda_max": r"\lambda_{\max}",
 }
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -223,6 +231,8 @@ class _LatexPrinter(LatexPrinter):
         return rf"\nabla^2 L \left({self._print(expr.args[0])}\right)"
 
     def _print_Symbol(self, expr: sp.Symbol, style: str = "plain") -> str:
+        if expr.name in _LATEX:
+            return _LATEX[expr.name]
         if expr.name in ("lr", "momentum") or "_" in expr.name:
             return r"\mathrm{" + expr.name.replace("_", r"\_") + "}"
         return super()._print_Symbol(expr)

@@ -1,0 +1,306 @@
+"""One step of a rule on the quadratic lambda/2 w**2: a 2 x 2 matrix on (X, w).
+
+A quadratic loss splits into its eigendirections, and on each the rule acts alone. Where a rule is
+not linear there, its linearisation at the minimum (X, w) = (0, 0) says what happens close to it;
+memory fields are held at a given value. Both are said wherever they are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import sympy as sp
+
+from symplectic_codegen.algebra.display import Formula, Printable
+from symplectic_codegen.algebra.forms import readable, shortest
+from symplectic_codegen.algebra.memory import Memory
+from symplectic_codegen.algebra.notation import to_ascii, to_latex, to_unicode
+from symplectic_codegen.algebra.operators import jacobian
+from symplectic_codegen.algebra.symbols import START, Component, G, L, U, X, beta, w
+from symplectic_codegen.algebra.vector import Total, UnknownDerivativeError
+from symplectic_codegen.analysis.domain import domain_of
+from symplectic_codegen.discretization.update import STEP_NUMBER
+from symplectic_codegen.driver import Derivation
+from symplectic_codegen.errors import AnalysisError
+
+CURVATURE = sp.Symbol("lambda_", positive=True)
+STATE = (X, w)
+
+
+@dataclass(frozen=True)
+class LinearStep(Printable):
+    """One step on lambda/2 w**2 as a 2 x 2 matrix on (X, w).
+
+    >>> from symplectic_codegen.driver import derive
+    >>> linear_step(derive("dot(X, X)/2 + L")).matrix
+    Matrix([
+    [               1,                 k*lambda_*tau/(beta0*h)],
+    [-k*tau/(beta0*h), 1 - k**2*lambda_*tau**2/(beta0**2*h**2)]])
+
+    Args:
+        matrix: z -> matrix z for z = (X, w).
+        noise: z -> z + noise xi for an error xi in the gradient of the step.
+        notes: what was assumed to arrive at a matrix.
+    """
+
+    matrix: sp.Matrix
+    noise: sp.Matrix
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether all steps have this matrix."""
+        return not self.matrix.has(STEP_NUMBER, START)
+
+    @property
+    def trace(self) -> sp.Expr:
+        return self.matrix.trace()
+
+    @cached_property
+    def determinant(self) -> sp.Expr:
+        """The determinant, simplified: the conformal factor of the step."""
+        return sp.simplify(self.matrix.det())
+
+    @cached_property
+    def gain(self) -> sp.Expr | None:
+        """B, where the trace is 1 + D - B (lambda + shift); None where it has another form.
+
+        One kick per step makes the trace linear in the curvature, and a conformal step has a
+        determinant free of it.
+        """
+        slope = sp.diff(self.trace, CURVATURE)
+        if slope == 0 or slope.has(CURVATURE) or self.determinant.has(CURVATURE):
+            return None
+        return readable(-slope)
+
+    @cached_property
+    def shift(self) -> sp.Expr:
+        """What a quadratic potential of H adds to the curvature; see `gain`.
+
+        Raises:
+            ValueError: the trace has another form.
+        """
+        if self.gain is None:
+            raise ValueError("the trace is not linear in the curvature")
+        start = self.trace.subs(CURVATURE, 0)
+        return sp.factor(sp.cancel((1 + self.determinant - start) / self.gain))
+
+    @property
+    def satisfies_its_equation(self) -> bool:
+        """Cayley and Hamilton for this matrix, by exact expansion."""
+        M = self.matrix
+        residual = M * M - M.trace() * M + M.det() * sp.eye(2)
+        return all(sp.expand(sp.together(e)) == 0 for e in residual)
+
+    def power(self, N: sp.Expr) -> sp.Matrix:
+        """M**N for a symbolic N, where the eigenvalues differ.
+
+        Raises:
+            ValueError: the matrix changes from step to step.
+        """
+        if not self.is_constant:
+            raise ValueError("the matrix changes from step to step: its products have no power")
+        root = sp.sqrt(self.trace**2 - 4 * self.determinant)
+        r1, r2 = (self.trace + root) / 2, (self.trace - root) / 2
+
+        def s(m: sp.Expr) -> sp.Expr:
+            return (r1**m - r2**m) / (r1 - r2)
+
+        return s(N) * self.matrix - self.determinant * s(N - 1) * sp.eye(2)
+
+    def double_root_power(self, N: sp.Expr) -> sp.Matrix:
+        """M**N where the eigenvalues meet: the limit of `power`."""
+        r = self.trace / 2
+        return N * r ** (N - 1) * self.matrix - (N - 1) * r**N * sp.eye(2)
+
+    def formulas(self) -> tuple[Formula, ...]:
+        """The two rows, trace and determinant."""
+        rows = []
+        for z, row in zip(STATE, self.matrix.tolist(), strict=True):
+            image = sp.Add(*(entry * s for entry, s in zip(row, STATE, strict=True)))
+            text, latex = to_unicode(z), to_latex(z)
+            rows.append(Formula.equation(text, latex, image, "←", r"\leftarrow"))
+        return (
+            *rows,
+            Formula.equation("trace T", r"\operatorname{tr} M", self.trace),
+            Formula.equation("determinant D", r"\det M", shortest(self.determinant)),
+        )
+
+
+def linear_step(derivation: Derivation) -> LinearStep | None:
+    """The step on a quadratic as a matrix; None if the rule is not linear in (X, w)."""
+    moved = _moved(derivation, {})
+    rows, noise = [], []
+    for z in STATE:
+        image = moved[z]
+        if image.has(Total, L, Memory):
+            return None
+        entries = [sp.diff(image, s) for s in (*STATE, G)]
+        rest = image - sp.Add(*(e * s for e, s in zip(entries, (*STATE, G), strict=True)))
+        if any(e.has(X, w, G) for e in map(sp.expand, entries)) or sp.expand(rest) != 0:
+            return None
+        rows.append(_on_curvature(entries))
+        noise.append(in_curvature(entries[2]))
+    return LinearStep(sp.Matrix(rows), sp.Matrix(noise))
+
+
+def linearised_step(derivation: Derivation) -> LinearStep:
+    """The step on a quadratic as a matrix; of a rule that is not linear, its linearisation.
+
+    Memory fields are held at a positive value, as the rule has them at that moment.
+
+    Raises:
+        AnalysisError: the rule is not smooth at the minimum, or it reads what a matrix on (X, w)
+            does not know.
+
+    >>> from symplectic_codegen.driver import derive
+    >>> linearised_step(derive("sum(sqrt(1 + X**2)) + L")).notes
+    ('linearised at the minimum (X, w) = (0, 0)',)
+    """
+    exact = linear_step(derivation)
+    if exact is not None:
+        return exact
+    fields = _frozen_fields(derivation)
+    moved = _moved(derivation, fields)
+    rows, noise, bent = [], [], False
+    for z in STATE:
+        image = moved[z]
+        if image.has(L, U, beta):
+            raise AnalysisError(
+                f"the step of {z.name} reads the loss, the energy or the thermal parameter, which "
+                "move with it: it is no matrix on (X, w)"
+            )
+        entries = [_slope_at_zero(image, s) for s in (*STATE, G)]
+        linear = sp.Add(*(e * s for e, s in zip(entries, (*STATE, G), strict=True)))
+        bent = bent or image.has(Total) or sp.expand(image - linear) != 0
+        if _at_zero(image) != 0:
+            raise AnalysisError(
+                f"(X, w) = (0, 0) is no fixed point of the step: it moves {z.name} away"
+            )
+        rows.append(_on_curvature(entries))
+        noise.append(in_curvature(entries[2]))
+    notes = [f"{to_ascii(f)} is held at the value {to_unicode(s)}" for f, s in fields.items()]
+    if fields:
+        notes.append("λ is the curvature along a coordinate, or of the preconditioned Hessian")
+    if bent:
+        notes.append("linearised at the minimum (X, w) = (0, 0)")
+    return LinearStep(sp.Matrix(rows), sp.Matrix(noise), tuple(notes))
+
+
+def settled(step: LinearStep, derivation: Derivation) -> LinearStep:
+    """The matrix of late steps: the limit of step number or time to infinity.
+
+    Raises:
+        AnalysisError: there is no limit, or it was not found.
+    """
+    if step.is_constant:
+        return step
+    clock = STEP_NUMBER if step.matrix.has(STEP_NUMBER) else START
+    _check_that_time_goes_on(derivation)
+
+    domain = domain_of(derivation)
+
+    def late(entry: sp.Expr) -> sp.Expr:
+        limit = domain.limit(entry, clock)
+        if limit is None or limit.has(clock):
+            raise AnalysisError(
+                f"the matrix changes from step to step, and no limit of {to_unicode(entry)} was "
+                "found: the products of such matrices have no closed form here"
+            )
+        return in_curvature(limit)
+
+    note = "the matrix changes from step to step; this is its limit for late steps"
+    return replace(
+        step,
+        matrix=step.matrix.applyfunc(late),
+        noise=step.noise.applyfunc(late),
+        notes=(*step.notes, note),
+    )
+
+
+def _check_that_time_goes_on(derivation: Derivation) -> None:
+    for expr, _ in derivation.update.domain:
+        moving = [clock for clock in (START, STEP_NUMBER) if expr.has(clock)]
+        if any(sp.limit(expr, c, sp.oo).is_extended_negative is not False for c in moving):
+            raise AnalysisError(
+                "there are no late steps: β(t) exists for a finite time only, while "
+                f"{to_unicode(expr)} > 0"
+            )
+
+
+def _moved(
+    derivation: Derivation, frozen: Mapping[sp.Symbol, sp.Expr]
+) -> dict[sp.Symbol, sp.Expr]:
+    """X and w after one step, in X, w and the gradient G at the old w; `frozen` fields put in."""
+    current: dict[sp.Symbol, sp.Expr] = {z: z for z in STATE}
+    for assignment in derivation.update.inlined():
+        if assignment.target in STATE:
+            current[assignment.target] = assignment.expr.xreplace({**frozen, **current})
+    return current
+
+
+def _frozen_fields(derivation: Derivation) -> dict[sp.Symbol, sp.Expr]:
+    """A positive symbol for each memory field."""
+    targets = [a.target for a in derivation.update.assignments]
+    fields = list(dict.fromkeys(f for f in targets if isinstance(f, Memory)))
+    taken = {p.name for p in derivation.spec.hyperparameters}
+    taken |= {r.name for r in derivation.spec.reparametrization}
+    names = (name for number in range(1, 99) if (name := f"r{number}") not in taken)
+    # A square keeps the root of a metric free of radicals.
+    return {
+        f: sp.Symbol(name, positive=True) ** (2 if f.is_nonnegative else 1)
+        for f, name in zip(fields, names, strict=False)
+    }
+
+
+def _on_curvature(entries: list[sp.Expr]) -> list[sp.Expr]:
+    """Derivatives by (X, w, G) as those by (X, w), with G = lambda w."""
+    by_X, by_w, by_G = entries
+    return [in_curvature(e) for e in (by_X, by_w + CURVATURE * by_G)]
+
+
+def in_curvature(expr: sp.Expr) -> sp.Expr:
+    """`expr` as a polynomial in the curvature with factored coefficients, where it is one."""
+    if not expr.is_polynomial(CURVATURE):
+        return sp.factor_terms(sp.expand(expr))
+    terms = sp.Poly(expr, CURVATURE).terms()
+    return sp.Add(*(readable(c) * CURVATURE**power for (power,), c in terms))
+
+
+def _slope_at_zero(image: sp.Expr, variable: Component) -> sp.Expr:
+    """d image_i/d variable_i at the minimum, where terms that couple components must vanish."""
+    try:
+        slope = jacobian(image.xreplace({G: _FREE}), _FREE if variable == G else variable)
+    except UnknownDerivativeError:
+        raise AnalysisError("the step reads the Hessian of the loss: it is no matrix") from None
+    if any(_at_zero(u) != 0 and _at_zero(v) != 0 for u, v in slope.rank_ones):
+        raise AnalysisError("at the minimum the step couples the components of the weights")
+    return _at_zero(slope.diagonal)
+
+
+_FREE = Component("free_gradient")  # G is no function of w here: what it does is added by hand
+_KINKS = (sp.sign, sp.Heaviside, sp.DiracDelta, sp.Derivative, sp.Piecewise)
+
+
+def _at_zero(expr: sp.Expr) -> sp.Expr:
+    """The value at (X, w, G) = (0, 0, 0).
+
+    Raises:
+        AnalysisError: there is no value, because the rule has a kink or a pole there.
+    """
+    zero = {X: sp.S.Zero, w: sp.S.Zero, G: sp.S.Zero, _FREE: sp.S.Zero}
+    value = expr.replace(lambda e: isinstance(e, Total), lambda e: Total(e.body.xreplace(zero)))
+    value = value.xreplace(zero)
+    singular = value.has(sp.nan, sp.zoo, sp.oo)
+    if singular or any(node.args[0].xreplace(zero) == 0 for node in _kinks(expr)):
+        raise AnalysisError(
+            "the rule is not smooth at the minimum (X, w) = (0, 0), so it has no linearisation "
+            "there; on a quadratic it ends in a cycle or a slow approach that no matrix describes"
+        )
+    return value
+
+
+def _kinks(expr: sp.Expr) -> list[sp.Expr]:
+    return [node for node in sp.preorder_traversal(expr) if isinstance(node, _KINKS)]
