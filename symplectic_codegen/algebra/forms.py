@@ -93,16 +93,17 @@ def readable(expr: sp.Expr) -> sp.Expr:
 
     >>> p, q = sp.symbols("p q", positive=True)
     >>> readable(p * q - q)
-    -q*(1 - p)
+    q*(p - 1)
     >>> readable(2 * p + 2)
     2*(p + 1)
     """
     short = shortest(expr)
-    factored = _positive_factors(sp.factor(short))
+    factored = positive_factors(sp.factor(short))
     return min((factored, short), key=lambda e: (sp.count_ops(e) - e.is_Mul, e.is_Add))
 
 
-def _positive_factors(product: sp.Expr) -> sp.Expr:
+def positive_factors(product: sp.Expr) -> sp.Expr:
+    """A product whose factors are typically positive, with the sign in front."""
     sign, factors = sp.S.One, []
     for factor in sp.Mul.make_args(product):
         base, power = factor.as_base_exp()

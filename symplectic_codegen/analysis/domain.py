@@ -135,5 +135,7 @@ def domain_of(derivation: Derivation) -> Domain:
 def defaults_of(derivation: Derivation) -> dict[sp.Symbol, sp.Rational]:
     """The user-facing parameters to which the spec gives a value, but for the step size."""
     step = derivation.parameters.apply(tau).free_symbols
-    rows = [(sp.Symbol(r.name, positive=True), r.default) for r in derivation.spec.reparametrization]
+    rows = [
+        (sp.Symbol(r.name, positive=True), r.default) for r in derivation.spec.reparametrization
+    ]
     return {symbol: value for symbol, value in rows if value is not None and symbol not in step}

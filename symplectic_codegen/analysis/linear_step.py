@@ -17,15 +17,20 @@ from symplectic_codegen.algebra.display import Formula, Printable
 from symplectic_codegen.algebra.forms import readable, shortest
 from symplectic_codegen.algebra.memory import Memory
 from symplectic_codegen.algebra.notation import to_ascii, to_latex, to_unicode
-from symplectic_codegen.algebra.operators import jacobian
-from symplectic_codegen.algebra.symbols import START, Component, G, L, U, X, beta, w
-from symplectic_codegen.algebra.vector import Total, UnknownDerivativeError
+from symplectic_codegen.algebra.symbols import START, G, L, U, X, beta, w
+from symplectic_codegen.algebra.vector import Total
 from symplectic_codegen.analysis.domain import domain_of
+from symplectic_codegen.analysis.linearisation import (
+    CURVATURE,
+    frozen_fields,
+    in_curvature,
+    slope_at_minimum,
+    value_at_minimum,
+)
 from symplectic_codegen.discretization.update import STEP_NUMBER
 from symplectic_codegen.driver import Derivation
 from symplectic_codegen.errors import AnalysisError
 
-CURVATURE = sp.Symbol("lambda_", positive=True)
 STATE = (X, w)
 
 
@@ -162,7 +167,8 @@ def linearised_step(derivation: Derivation) -> LinearStep:
     exact = linear_step(derivation)
     if exact is not None:
         return exact
-    fields = _frozen_fields(derivation)
+    targets = [a.target for a in derivation.update.assignments]
+    fields = frozen_fields((f for f in targets if isinstance(f, Memory)), derivation)
     moved = _moved(derivation, fields)
     rows, noise, bent = [], [], False
     for z in STATE:
@@ -172,10 +178,10 @@ def linearised_step(derivation: Derivation) -> LinearStep:
                 f"the step of {z.name} reads the loss, the energy or the thermal parameter, which "
                 "move with it: it is no matrix on (X, w)"
             )
-        entries = [_slope_at_zero(image, s) for s in (*STATE, G)]
+        entries = [slope_at_minimum(image, s) for s in (*STATE, G)]
         linear = sp.Add(*(e * s for e, s in zip(entries, (*STATE, G), strict=True)))
         bent = bent or image.has(Total) or sp.expand(image - linear) != 0
-        if _at_zero(image) != 0:
+        if value_at_minimum(image) != 0:
             raise AnalysisError(
                 f"(X, w) = (0, 0) is no fixed point of the step: it moves {z.name} away"
             )
@@ -230,9 +236,7 @@ def _check_that_time_goes_on(derivation: Derivation) -> None:
             )
 
 
-def _moved(
-    derivation: Derivation, frozen: Mapping[sp.Symbol, sp.Expr]
-) -> dict[sp.Symbol, sp.Expr]:
+def _moved(derivation: Derivation, frozen: Mapping[sp.Symbol, sp.Expr]) -> dict[sp.Symbol, sp.Expr]:
     """X and w after one step, in X, w and the gradient G at the old w; `frozen` fields put in."""
     current: dict[sp.Symbol, sp.Expr] = {z: z for z in STATE}
     for assignment in derivation.update.inlined():
@@ -241,66 +245,7 @@ def _moved(
     return current
 
 
-def _frozen_fields(derivation: Derivation) -> dict[sp.Symbol, sp.Expr]:
-    """A positive symbol for each memory field."""
-    targets = [a.target for a in derivation.update.assignments]
-    fields = list(dict.fromkeys(f for f in targets if isinstance(f, Memory)))
-    taken = {p.name for p in derivation.spec.hyperparameters}
-    taken |= {r.name for r in derivation.spec.reparametrization}
-    names = (name for number in range(1, 99) if (name := f"r{number}") not in taken)
-    # A square keeps the root of a metric free of radicals.
-    return {
-        f: sp.Symbol(name, positive=True) ** (2 if f.is_nonnegative else 1)
-        for f, name in zip(fields, names, strict=False)
-    }
-
-
 def _on_curvature(entries: list[sp.Expr]) -> list[sp.Expr]:
     """Derivatives by (X, w, G) as those by (X, w), with G = lambda w."""
     by_X, by_w, by_G = entries
     return [in_curvature(e) for e in (by_X, by_w + CURVATURE * by_G)]
-
-
-def in_curvature(expr: sp.Expr) -> sp.Expr:
-    """`expr` as a polynomial in the curvature with factored coefficients, where it is one."""
-    if not expr.is_polynomial(CURVATURE):
-        return sp.factor_terms(sp.expand(expr))
-    terms = sp.Poly(expr, CURVATURE).terms()
-    return sp.Add(*(readable(c) * CURVATURE**power for (power,), c in terms))
-
-
-def _slope_at_zero(image: sp.Expr, variable: Component) -> sp.Expr:
-    """d image_i/d variable_i at the minimum, where terms that couple components must vanish."""
-    try:
-        slope = jacobian(image.xreplace({G: _FREE}), _FREE if variable == G else variable)
-    except UnknownDerivativeError:
-        raise AnalysisError("the step reads the Hessian of the loss: it is no matrix") from None
-    if any(_at_zero(u) != 0 and _at_zero(v) != 0 for u, v in slope.rank_ones):
-        raise AnalysisError("at the minimum the step couples the components of the weights")
-    return _at_zero(slope.diagonal)
-
-
-_FREE = Component("free_gradient")  # G is no function of w here: what it does is added by hand
-_KINKS = (sp.sign, sp.Heaviside, sp.DiracDelta, sp.Derivative, sp.Piecewise)
-
-
-def _at_zero(expr: sp.Expr) -> sp.Expr:
-    """The value at (X, w, G) = (0, 0, 0).
-
-    Raises:
-        AnalysisError: there is no value, because the rule has a kink or a pole there.
-    """
-    zero = {X: sp.S.Zero, w: sp.S.Zero, G: sp.S.Zero, _FREE: sp.S.Zero}
-    value = expr.replace(lambda e: isinstance(e, Total), lambda e: Total(e.body.xreplace(zero)))
-    value = value.xreplace(zero)
-    singular = value.has(sp.nan, sp.zoo, sp.oo)
-    if singular or any(node.args[0].xreplace(zero) == 0 for node in _kinks(expr)):
-        raise AnalysisError(
-            "the rule is not smooth at the minimum (X, w) = (0, 0), so it has no linearisation "
-            "there; on a quadratic it ends in a cycle or a slow approach that no matrix describes"
-        )
-    return value
-
-
-def _kinks(expr: sp.Expr) -> list[sp.Expr]:
-    return [node for node in sp.preorder_traversal(expr) if isinstance(node, _KINKS)]

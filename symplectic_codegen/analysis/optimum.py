@@ -8,7 +8,7 @@ and every other conformal rule with one gradient per step are of this form.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sympy as sp
@@ -22,7 +22,8 @@ from symplectic_codegen.analysis.linear_step import LinearStep
 from symplectic_codegen.errors import AnalysisError
 
 SMALLEST, LARGEST = sp.symbols("lambda_min lambda_max", positive=True)
-_LOW, _GAP = sp.symbols("low gap", positive=True)  # roots of the ends: low, and low + gap
+_LOW, _HIGH = sp.symbols("low high", positive=True)  # the square roots of the ends
+_ROOT = sp.Symbol("root", positive=True)  # of the determinant
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,14 @@ class Optimum(Printable):
         return (*rows, Formula.equation("rate", r"\rho", self.rate))
 
 
-def optimum(step: LinearStep, domain: Domain, order: tuple[sp.Symbol, ...]) -> Optimum:
-    """The best values of the hyperparameters in `order`, those to be solved for first in front.
+def optimum(
+    step: LinearStep, domain: Domain, steps: Sequence[sp.Symbol], others: Sequence[sp.Symbol]
+) -> Optimum:
+    """The best values of two hyperparameters, or of one where there is no second.
+
+    Args:
+        steps: hyperparameters that make up the step size: the gain is solved for them first.
+        others: the rest: the determinant is solved for these first.
 
     Raises:
         AnalysisError: nothing contracts, the trace has another form, or no hyperparameter is left
@@ -61,7 +68,7 @@ def optimum(step: LinearStep, domain: Domain, order: tuple[sp.Symbol, ...]) -> O
     >>> from symplectic_codegen.analysis.linear_step import linear_step
     >>> from symplectic_codegen.driver import derive
     >>> d = derive(catalog.load("gradient_descent"))
-    >>> print(optimum(linear_step(d), domain_of(d), (sp.Symbol("lr", positive=True),)))
+    >>> print(optimum(linear_step(d), domain_of(d), [sp.Symbol("lr", positive=True)], []))
     lr = 2/(λ_max + λ_min)
     rate = (λ_max − λ_min)/(λ_max + λ_min)
     """
@@ -73,48 +80,69 @@ def optimum(step: LinearStep, domain: Domain, order: tuple[sp.Symbol, ...]) -> O
     D, B = step.determinant, step.gain
     if sp.simplify(D - 1) == 0:
         raise AnalysisError("the step preserves area: no choice of hyperparameters contracts")
-    low, high = SMALLEST + step.shift, LARGEST + step.shift
-    for symbol in (s for s in order if D.has(s)):
-        root, gain = _critical_at_both_ends(low, high)
-        damped = _solve(D - root**2, symbol, domain)
+    if any(domain.sign(expr) != 1 for expr in (1 - D, B)):
+        raise AnalysisError("the step is not damped for every choice of its hyperparameters")
+    found = _critical(D, B, domain, steps, others) or _balanced(D, B, domain, steps, others)
+    if found is None or any(step.shift.has(symbol) for symbol in found[0]):
+        raise AnalysisError(
+            "the equations T = ±2·√(D) at the two ends of the range could not be solved for the "
+            "hyperparameters of this rule"
+        )
+    ends = {_LOW: sp.sqrt(SMALLEST + step.shift), _HIGH: sp.sqrt(LARGEST + step.shift)}
+    values = {s: _tidy(value).xreplace(ends) for s, value in found[0].items()}
+    present = step.matrix.free_symbols
+    free = tuple(s for s in (*steps, *others) if s in present and s not in values)
+    return Optimum(values, sp.cancel(found[1]).xreplace(ends), free, _proof())
+
+
+Found = tuple[dict[sp.Symbol, sp.Expr], sp.Expr]
+
+
+def _critical(
+    D: sp.Expr, B: sp.Expr, domain: Domain, steps: Sequence[sp.Symbol], others: Sequence[sp.Symbol]
+) -> Found | None:
+    """Values of two hyperparameters with critical damping at both ends, and the rate."""
+    root, gain = _critical_at_both_ends()
+    known = {_ROOT: root}
+    for symbol in (s for s in (*others, *steps) if D.has(s)):
+        damped = _solve(D - _ROOT**2, symbol, domain)
         if damped is None:
             continue
-        for other in (s for s in order if s != symbol and B.has(s)):
-            rest = B.xreplace({symbol: damped})
-            value = _solve(rest - gain, other, domain)
-            if value is None or damped.has(other) or step.shift.free_symbols & {symbol, other}:
-                continue
-            values = {other: _in_ends(value), symbol: _in_ends(damped)}
-            return Optimum(values, _in_ends(root), _free(step, values, order), _proof())
-        break
-    for symbol in (s for s in order if B.has(s) and not D.has(s) and not step.shift.has(s)):
-        # D is given: the ends are balanced, T(low) = -T(high).
-        value = _solve(B * (low + high) - 2 * (1 + D), symbol, domain)
-        if value is not None:
-            T = (1 + D) * (high - low) / (high + low)
-            rate = T if D == 0 else (T + sp.sqrt(T**2 - 4 * D)) / 2
-            values = {symbol: _in_ends(value)}
-            return Optimum(values, sp.factor(rate), _free(step, values, order), _proof())
-    raise AnalysisError(
-        "the equations T = ±2·√(D) at the two ends of the range could not be solved for the "
-        "hyperparameters of this rule"
-    )
+        for other in (s for s in (*steps, *others) if s != symbol):
+            # The first solution may be in terms of the second, as in gamma = -log(D)/tau.
+            value = _solve_monomial(B.xreplace({symbol: damped}), gain, other)
+            if value is not None:
+                first = damped.xreplace({other: value})
+                return {other: value.xreplace(known), symbol: first.xreplace(known)}, root
+    return None
 
 
-def _critical_at_both_ends(low: sp.Expr, high: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
-    """sqrt(D) and B from (1 - sqrt(D))**2 = B low and (1 + sqrt(D))**2 = B high."""
-    p, B = sp.symbols("p B", positive=True)
-    equations = [1 + p**2 - B * _LOW**2 - 2 * p, 1 + p**2 - B * (_LOW + _GAP) ** 2 + 2 * p]
+def _balanced(
+    D: sp.Expr, B: sp.Expr, domain: Domain, steps: Sequence[sp.Symbol], others: Sequence[sp.Symbol]
+) -> Found | None:
+    """The value of the gain with T(low) = -T(high), for a determinant that is given."""
+    kappa = (_HIGH**2 - _LOW**2) / (_HIGH**2 + _LOW**2)
+    for symbol in (s for s in (*steps, *others) if not D.has(s)):
+        value = _solve_monomial(B, 2 * (1 + D) / (_LOW**2 + _HIGH**2), symbol)
+        if value is not None and not any(D.has(s) for s in (*steps, *others)):
+            T = (1 + D) * kappa
+            return {symbol: value}, T if D == 0 else (T + sp.sqrt(T**2 - 4 * D)) / 2
+    return None
+
+
+def _critical_at_both_ends() -> tuple[sp.Expr, sp.Expr]:
+    """sqrt(D) and B from (1 - sqrt(D))**2 = B low**2 and (1 + sqrt(D))**2 = B high**2."""
+    p, B, gap = sp.symbols("p B gap", positive=True)
+    equations = [1 + p**2 - B * _LOW**2 - 2 * p, 1 + p**2 - B * _HIGH**2 + 2 * p]
     solutions = sp.solve(equations, [p, B], dict=True)
-    inside = [s for s in solutions if Domain({}).sign(1 - s[p]) == 1]
+    # The other solution has sqrt(D) > 1: it is unstable.
+    inside = [s for s in solutions if Domain({}).sign((1 - s[p]).subs(_HIGH, _LOW + gap)) == 1]
     assert len(inside) == 1
-    back = {_LOW: sp.sqrt(low), _GAP: sp.sqrt(high) - sp.sqrt(low)}
-    root, gain = (sp.factor(inside[0][s]).xreplace(back) for s in (p, B))
-    return sp.cancel(root), sp.factor(sp.expand(sp.denom(gain))) ** -1 * sp.numer(gain)
+    return sp.factor(inside[0][p]), sp.factor(inside[0][B])
 
 
 def _solve(expr: sp.Expr, symbol: sp.Symbol, domain: Domain) -> sp.Expr | None:
-    """The one positive root in `symbol`, checked by substitution."""
+    """The one root in `symbol` that can be positive, checked by substitution."""
     try:
         roots = sp.solve(expr, symbol)
     except NotImplementedError:
@@ -124,15 +152,27 @@ def _solve(expr: sp.Expr, symbol: sp.Symbol, domain: Domain) -> sp.Expr | None:
     return positive[0] if len(positive) == 1 else None
 
 
-def _in_ends(expr: sp.Expr) -> sp.Expr:
-    return sp.factor(sp.powsimp(expr), deep=False)
+def _tidy(value: sp.Expr) -> sp.Expr:
+    if value.is_rational_function():
+        value = readable(sp.cancel(value))
+    else:
+        value = sp.powsimp(
+            value.replace(lambda e: e.is_Add and e.is_rational_function(), lambda e: sp.factor(e))
+        )
+    # An even power hides which of the two is larger.
+    return value.replace(
+        lambda e: e.is_Pow and e.base == _LOW - _HIGH and e.exp.is_even,
+        lambda e: (_HIGH - _LOW) ** e.exp,
+    )
 
 
-def _free(
-    step: LinearStep, values: Mapping[sp.Symbol, sp.Expr], order: tuple[sp.Symbol, ...]
-) -> tuple[sp.Symbol, ...]:
-    present = step.matrix.free_symbols
-    return tuple(s for s in order if s in present and s not in values)
+def _solve_monomial(expr: sp.Expr, value: sp.Expr, symbol: sp.Symbol) -> sp.Expr | None:
+    """`symbol` from expr = value, where expr is a power of it times something free of it."""
+    rest, power = sp.factor_terms(sp.powsimp(expr)).as_independent(symbol, as_Add=False)
+    base, exponent = power.as_base_exp()
+    if base != symbol or not exponent.is_Rational:
+        return None
+    return (value / rest) ** (1 / exponent)
 
 
 def _proof() -> Claim:
@@ -143,19 +183,14 @@ def _proof() -> Claim:
     (1 + D) kappa rho + D = 0 gives drho/dD = (kappa - 1/rho)/(1 - D/rho**2) < 0 while the roots are
     real. So D grows until they meet, and there rho = sqrt(D) cannot be less: D is their product.
     """
-    rho, D = sp.Symbol("rho"), sp.Symbol("D")
-    high = (_LOW + _GAP) ** 2
-    kappa = (high - _LOW**2) / (high + _LOW**2)
-    slope = sp.Function("r")(D)
-    defining = slope**2 - (1 + D) * kappa * slope + D
-    derivative = sp.solve(sp.diff(defining, D), sp.diff(slope, D))[0].subs(slope, rho)
-    # On the curve (1 + D) kappa = rho + D/rho; put in, the derivative is the one stated.
-    stated = (kappa - 1 / rho) / (1 - D / rho**2)
-    on_curve = derivative.subs(_GAP, _GAP) - (kappa * rho - 1) / (2 * rho - (1 + D) * kappa)
-    same = sp.simplify(stated.subs(D, D) * (1 - D / rho**2) - (kappa - 1 / rho))
-    root = _GAP / (2 * _LOW + _GAP)
-    meet = sp.simplify((1 + root**2) * kappa - 2 * root)
-    holds = all(sp.simplify(e) == 0 for e in (on_curve, same, meet))
+    rho, D, kappa = sp.symbols("rho D kappa")
+    curve = rho**2 - (1 + D) * kappa * rho + D
+    slope = -sp.diff(curve, D) / sp.diff(curve, rho)
+    on_curve = {kappa: (rho + D / rho) / (1 + D)}
+    stated = slope - (kappa - 1 / rho) / (1 - D / rho**2)
+    root, _ = _critical_at_both_ends()
+    meeting = (1 + root**2) * (_HIGH**2 - _LOW**2) / (_HIGH**2 + _LOW**2) - 2 * root
+    holds = sp.simplify(stated.subs(on_curve)) == 0 and sp.simplify(meeting) == 0
     return Claim(
         "no choice of these hyperparameters has a smaller spectral radius over the whole range",
         Verdict.PROVED if holds else Verdict.ASSUMED,

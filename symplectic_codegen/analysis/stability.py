@@ -13,10 +13,12 @@ from dataclasses import dataclass, field, replace
 import sympy as sp
 
 from symplectic_codegen.algebra.display import Formula, Printable
-from symplectic_codegen.algebra.forms import is_negative, readable, shortest
+from symplectic_codegen.algebra.forms import is_negative, readable
 from symplectic_codegen.algebra.notation import to_latex, to_unicode
 from symplectic_codegen.analysis.domain import Domain
-from symplectic_codegen.analysis.linear_step import CURVATURE, LinearStep
+from symplectic_codegen.analysis.linear_step import LinearStep
+from symplectic_codegen.analysis.linearisation import CURVATURE
+from symplectic_codegen.analysis.wording import prefixed, suffixed
 from symplectic_codegen.errors import AnalysisError
 
 
@@ -71,15 +73,15 @@ class Stability(Printable):
     def formulas(self) -> tuple[Formula, ...]:
         """One line per condition."""
         what = "bounded, without contraction," if self.is_marginal else "stable"
-        rows = [_prefixed(f"{what} if and only if ", c.formula()) for c in self.essential[:1]]
-        rows += [_prefixed("and ", c.formula()) for c in self.essential[1:]]
+        rows = [prefixed(f"{what} if and only if ", c.formula()) for c in self.essential[:1]]
+        rows += [prefixed("and ", c.formula()) for c in self.essential[1:]]
         if not self.essential:
             rows = [Formula(f"{what} everywhere", rf"\text{{{what} everywhere}}")]
         held = [c.formula() for c in self.conditions if c.always]
-        rows += [_suffixed(f, " holds within the bounds") for f in held]
+        rows += [suffixed(f, " holds within the bounds") for f in held]
         if self.at_defaults:
             point = ", ".join(f"{to_unicode(s)} = {v}" for s, v in self.defaults.items())
-            rows += [_prefixed(f"at {point}: ", c.formula()) for c in self.at_defaults]
+            rows += [prefixed(f"at {point}: ", c.formula()) for c in self.at_defaults]
         return tuple(rows)
 
 
@@ -104,7 +106,7 @@ class Rate(Printable):
         if self.oscillating is None:
             return (Formula.equation("rate", r"\rho", self.monotone),)
         rows = [
-            _suffixed(
+            suffixed(
                 Formula.equation("rate", r"\rho", self.oscillating),
                 " where the eigenvalues are complex (underdamped)",
             ),
@@ -252,11 +254,3 @@ def _split(expr: sp.Expr, always: bool = False) -> Condition:
 
 def _symbols(condition: Condition) -> set[sp.Symbol]:
     return condition.left.free_symbols | condition.right.free_symbols
-
-
-def _prefixed(words: str, formula: Formula) -> Formula:
-    return Formula(words + formula.text, rf"\text{{{words}}} {formula.latex}")
-
-
-def _suffixed(formula: Formula, words: str) -> Formula:
-    return Formula(formula.text + words, rf"{formula.latex} \text{{{words}}}")

@@ -1,0 +1,107 @@
+"""The continuous motion on the quadratic lambda/2 w**2: friction, frequency, critical damping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy as sp
+
+from symplectic_codegen.algebra.display import Formula, Printable
+from symplectic_codegen.algebra.forms import readable
+from symplectic_codegen.algebra.memory import memories
+from symplectic_codegen.algebra.notation import to_latex, to_unicode
+from symplectic_codegen.algebra.symbols import G, L, U, X, beta, t, w
+from symplectic_codegen.analysis.domain import domain_of
+from symplectic_codegen.analysis.linearisation import (
+    CURVATURE,
+    frozen_fields,
+    in_curvature,
+    slope_at_minimum,
+)
+from symplectic_codegen.analysis.optimum import SMALLEST
+from symplectic_codegen.analysis.wording import prefixed, suffixed
+from symplectic_codegen.driver import Derivation
+from symplectic_codegen.errors import AnalysisError
+
+
+@dataclass(frozen=True)
+class LinearFlow(Printable):
+    """w'' + friction w' + stiffness w = 0 on each eigendirection, for late times.
+
+    Args:
+        friction: what takes the speed away, per unit of learning time.
+        stiffness: the square of the frequency without friction.
+        law: the friction at time t, where it changes with time.
+        notes: what was assumed.
+    """
+
+    friction: sp.Expr
+    stiffness: sp.Expr
+    law: sp.Expr | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def critical_friction(self) -> sp.Expr:
+        """The friction below which the motion oscillates."""
+        return 2 * sp.sqrt(self.stiffness)
+
+    @property
+    def best_friction(self) -> sp.Expr:
+        """Critical damping at the smallest curvature: the fastest slowest direction."""
+        return self.critical_friction.xreplace({CURVATURE: SMALLEST})
+
+    def formulas(self) -> tuple[Formula, ...]:
+        """The equation of motion, critical damping, and the best friction."""
+        friction = to_unicode(self.friction)
+        rows = [
+            prefixed("ẅ + friction·ẇ + stiffness·w = 0 with ", f)
+            for f in (Formula.equation("stiffness", r"\omega^2", self.stiffness),)
+        ]
+        if self.law is not None:
+            rows.append(Formula.equation("friction(t)", r"\gamma(t)", self.law))
+        if self.friction == 0:
+            words = " in the limit" if self.law is not None else ", for ever"
+            return (*rows, suffixed(Formula("friction = 0", r"\gamma = 0"), words))
+        rows.append(Formula.equation("friction", r"\gamma", self.friction))
+        critical = Formula.equation(friction, to_latex(self.friction), self.critical_friction)
+        best = Formula.equation(friction, to_latex(self.friction), self.best_friction)
+        decay = Formula.equation("decay rate", r"\rho", self.friction / 2)
+        return (
+            *rows,
+            prefixed("critically damped at ", critical),
+            suffixed(decay, " per unit of time where it is less"),
+            prefixed("best for all λ ≥ λ_min: ", best),
+        )
+
+
+def linear_flow(derivation: Derivation) -> LinearFlow:
+    """The equations of motion on a quadratic, linearised at the minimum, for late times.
+
+    Raises:
+        AnalysisError: they have no linearisation there, or no limit.
+    """
+    velocity = derivation.equations.velocity
+    profile = derivation.temperature.profile()
+    if profile is None:
+        raise AnalysisError(f"the temperature is feedback: {derivation.temperature.reason}")
+    frozen = frozen_fields(memories(velocity[w] + velocity[X]), derivation)
+    rows = []
+    for z in (X, w):
+        moved = velocity[z].xreplace(frozen)
+        if moved.has(U, L):
+            raise AnalysisError(f"the motion of {z.name} reads the energy or the loss")
+        by_X, by_w, by_G = (slope_at_minimum(moved, s) for s in (X, w, G))
+        rows.append([by_X, by_w + CURVATURE * by_G])
+    A = sp.Matrix(rows).subs(beta, profile)
+    law = readable(-A.trace()) if A.trace().has(t) else None
+    notes = [f"{to_unicode(f)} is held at the value {to_unicode(s)}" for f, s in frozen.items()]
+    if A.has(t):
+        domain = domain_of(derivation)
+        limits = [domain.limit(entry, t) for entry in A]
+        if None in limits:
+            raise AnalysisError("the equations of motion have no limit for late times")
+        A = sp.Matrix(2, 2, limits)
+        notes.append("for late times: friction and stiffness change with t")
+    # w'' = A10 X' + A11 w': the elimination of X needs A10 to be constant, which it is here.
+    friction, stiffness = -A.trace(), sp.factor(A.det())
+    return LinearFlow(readable(friction), in_curvature(stiffness), law, tuple(notes))

@@ -1,0 +1,209 @@
+"""Functions that never grow: of the flow for any loss, and of the step on a quadratic.
+
+For the flow, F = (k/beta)(kinetic + potential) is the energy per thermal mass, T + c**2 L in the
+paper's setting. For the step z -> M z on a quadratic, the area between z and M z is a quadratic
+form that every step multiplies by det M, since M^T J M = det(M) J in two dimensions; and the sum of
+all future losses is one that each step lowers by the loss of the moment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy as sp
+
+from symplectic_codegen.algebra.display import Formula, Printable
+from symplectic_codegen.algebra.forms import readable
+from symplectic_codegen.algebra.memory import memories
+from symplectic_codegen.algebra.proof import Claim, Verdict, zero_claim
+from symplectic_codegen.algebra.symbols import L, X, beta, h, k, t, w
+from symplectic_codegen.algebra.vector import Total, directional, gradient
+from symplectic_codegen.analysis.domain import Domain, domain_of
+from symplectic_codegen.analysis.linear_step import LinearStep
+from symplectic_codegen.analysis.linearisation import CURVATURE, tidy
+from symplectic_codegen.driver import Derivation
+from symplectic_codegen.errors import AnalysisError
+
+
+@dataclass(frozen=True)
+class FlowEnergy(Printable):
+    """The energy per thermal mass along the continuous motion, for symbolic d and any loss.
+
+    Args:
+        energy: F.
+        rate: dF/dt.
+        claims: the form of the rate, and its sign where it is known.
+    """
+
+    energy: sp.Expr
+    rate: sp.Expr
+    claims: tuple[Claim, ...]
+
+    def formulas(self) -> tuple[Formula, ...]:
+        """F and its rate."""
+        return (
+            Formula.equation("F", "F", self.energy),
+            Formula.equation("dF/dt", r"\dot{F}", self.rate),
+        )
+
+
+@dataclass(frozen=True)
+class StepEnergy(Printable):
+    """Quadratic Lyapunov functions of the step on lambda/2 w**2.
+
+    Args:
+        area: a form that every step multiplies by `factor`; positive definite exactly where the
+            eigenvalues are complex. None if the step forgets the momenta.
+        future: the sum of the losses of this and all later steps; positive in the whole region of
+            stability. None if nothing contracts.
+    """
+
+    area: sp.Expr | None
+    factor: sp.Expr
+    future: sp.Expr | None
+    claims: tuple[Claim, ...]
+
+    def formulas(self) -> tuple[Formula, ...]:
+        """The forms, and what a step does to them."""
+        rows = []
+        if self.area is not None:
+            rows.append(Formula.equation("V", "V", self.area))
+            rows.append(Formula.equation("V after a step", "V^+", self.factor * sp.Symbol("V")))
+        if self.future is not None:
+            rows.append(Formula.equation("W = Σₙ L(wₙ)", r"W = \sum_n L(w_n)", self.future))
+            after = sp.Symbol("W") - CURVATURE * w**2 / 2
+            rows.append(Formula.equation("W after a step", "W^+", after))
+        return tuple(rows)
+
+
+def flow_energy(derivation: Derivation) -> FlowEnergy:
+    """The energy per thermal mass and its exact rate.
+
+    Raises:
+        AnalysisError: H is no sum of kinetic, potential and thermal part.
+
+    >>> from symplectic_codegen.driver import derive
+    >>> print(flow_energy(derive("beta/k*(dot(X, X)/2 + c**2*L) + h*gamma/k*beta*U")))
+    F = L·c² + Σᵢ Xᵢ²/2
+    dF/dt = −γ·Σᵢ Xᵢ²
+    """
+    pieces = derivation.separation
+    if not pieces.is_complete:
+        raise AnalysisError(
+            "H is no sum of a kinetic, a potential and a thermal part, so there is no energy per "
+            "thermal mass whose rate is known in this form"
+        )
+    K, V = (sp.expand(k / beta * part) for part in (pieces.kinetic, pieces.potential))
+    velocity = derivation.equations.velocity
+    rate = directional(K + V, {**velocity, t: sp.S.One})
+    shrinking = k / h * pieces.dilation
+    work, virial = Total(X * gradient(K, X)), Total(w * gradient(V, w))
+    parts = {
+        "−(β̇/β)·X·∇T": -velocity[beta] / beta * work,
+        "δ·(X·∇T − w·∇V)": shrinking * (work - virial),
+        "β̇·∂F/∂β + ∂F/∂t": sp.diff(K + V, beta) * velocity[beta] + sp.diff(K + V, t),
+    }
+    present = {name: sp.expand(part) for name, part in parts.items() if sp.expand(part) != 0}
+    named = " + ".join(present) or "0"
+    frozen = " at given memory fields" if memories(pieces.kinetic) else ""
+    claim = zero_claim(
+        f"dF/dt = {named}{frozen}", [rate - sp.Add(*parts.values())], "symbolic d, any loss"
+    )
+    shown = sp.Add(*(sp.factor_terms(term) for term in sp.Add.make_args(sp.expand(rate))))
+    return FlowEnergy(K + V, shown, (claim, _sign_claim(derivation, sp.expand(rate))))
+
+
+def _sign_claim(derivation: Derivation, rate: sp.Expr) -> Claim:
+    """Whether F can only fall: every term of its rate is one with a known sign."""
+    if rate == 0:
+        return Claim("F is conserved", Verdict.PROVED, "its rate vanishes")
+    loss = sp.Symbol("L", nonnegative=True)
+    domain = domain_of(derivation)
+    for term in sp.Add.make_args(rate.xreplace({L: loss})):
+        number, factors = term.as_coeff_Mul()
+        scalars = [f for f in sp.Mul.make_args(factors) if not f.is_nonnegative]
+        if number > 0 or any(domain.sign(f) != 1 for f in scalars):
+            return Claim(
+                "F never grows", Verdict.ASSUMED, "not decided from the signs of its terms"
+            )
+    condition = " where L ≥ 0" if rate.has(L) else ""
+    return Claim(f"F never grows{condition}", Verdict.PROVED, "no term of its rate is positive")
+
+
+def step_energy(step: LinearStep, domain: Domain) -> StepEnergy:
+    """The two Lyapunov functions of a constant step, both proved by exact algebra.
+
+    >>> from symplectic_codegen.driver import derive
+    >>> from symplectic_codegen.analysis.domain import domain_of
+    >>> from symplectic_codegen.analysis.linear_step import linear_step
+    >>> d = derive("beta*(dot(X, X)/2 + L)")
+    >>> print(step_energy(linear_step(d), domain_of(d)).area)
+    X**2/2 + X*w*k*lambda_*tau/(2*h) + w**2*lambda_/2
+    """
+    claims: list[Claim] = []
+    D = readable(step.determinant)
+    area = _area(step, domain)
+    if area is not None:
+        claims.append(_area_claim(step, area))
+    future = None if sp.simplify(D - 1) == 0 else _future(step)
+    if future is not None:
+        residual = _after(step, future) - future + CURVATURE * w**2 / 2
+        holds = sp.simplify(residual) == 0
+        claims.append(
+            Claim(
+                "every step lowers W by the loss of the moment, so W is a Lyapunov function "
+                "wherever the step is stable",
+                Verdict.PROVED if holds else Verdict.REFUTED,
+                "exact algebra on a quadratic",
+            )
+        )
+    return StepEnergy(area, D, future, tuple(claims))
+
+
+def _area(step: LinearStep, domain: Domain) -> sp.Expr | None:
+    """X w+ - w X+, scaled so that X**2 has the coefficient 1/2."""
+    (a, b), (c, e) = step.matrix.tolist()
+    if c == 0:
+        return None
+    form = sp.expand(X * (c * X + e * w) - w * (a * X + b * w))
+    scaled = {m: tidy(form.coeff(*m) / (2 * c)) for m in ((X, 2), (w, 2))}
+    mixed = tidy((e - a) / (2 * c))
+    return scaled[X, 2] * X**2 + mixed * X * w + scaled[w, 2] * w**2
+
+
+def _area_claim(step: LinearStep, area: sp.Expr) -> Claim:
+    residual = sp.simplify(_after(step, area) - step.determinant * area)
+    form = sp.Poly(sp.expand(area), X, w)
+    discriminant = form.coeff_monomial(X * w) ** 2 - 4 * form.coeff_monomial(
+        X**2
+    ) * form.coeff_monomial(w**2)
+    c = step.matrix[1, 0]
+    definite = sp.simplify(4 * c**2 * discriminant - (step.trace**2 - 4 * step.determinant)) == 0
+    holds = residual == 0 and definite
+    return Claim(
+        "every step multiplies V by det M; V is positive definite exactly where the eigenvalues "
+        "are complex",
+        Verdict.PROVED if holds else Verdict.REFUTED,
+        "exact algebra on a quadratic: V is the area between z and M z",
+    )
+
+
+def _future(step: LinearStep) -> sp.Expr | None:
+    """The solution P of M^T P M - P = -Q for the loss Q."""
+    M = step.matrix
+    xx, xw, ww = sp.symbols("xx xw ww")
+    P = sp.Matrix([[xx, xw], [xw, ww]])
+    Q = sp.Matrix([[0, 0], [0, CURVATURE / 2]])
+    defect = M.T * P * M - P + Q
+    equations = [sp.expand(defect[0, 0]), sp.expand(defect[0, 1]), sp.expand(defect[1, 1])]
+    solution = next(iter(sp.linsolve(equations, xx, xw, ww)), None)
+    if solution is None or any(entry.has(xx, xw, ww) for entry in solution):
+        return None
+    a, b, c = (tidy(entry) for entry in solution)
+    return a * X**2 + 2 * b * X * w + c * w**2
+
+
+def _after(step: LinearStep, form: sp.Expr) -> sp.Expr:
+    """The form after one step."""
+    (a, b), (c, e) = step.matrix.tolist()
+    return form.xreplace({X: a * X + b * w, w: c * X + e * w})
