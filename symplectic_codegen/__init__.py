@@ -15,6 +15,8 @@ from symplectic_codegen.provenance import VERSION as __version__
 
 if TYPE_CHECKING:
     from symplectic_codegen import catalog as catalog
+    from symplectic_codegen.analysis.analyze import Analysis as Analysis
+    from symplectic_codegen.analysis.analyze import analyze as analyze
     from symplectic_codegen.driver import Derivation as Derivation
     from symplectic_codegen.driver import derive as derive
     from symplectic_codegen.errors import SymplecticCodegenError as SymplecticCodegenError
@@ -26,10 +28,12 @@ if TYPE_CHECKING:
 
 # SymPy takes a quarter of a second to import: only what is asked for is loaded (PEP 562).
 _PLACES = {
+    "Analysis": "symplectic_codegen.analysis.analyze",
     "Derivation": "symplectic_codegen.driver",
     "Hamiltonian": "symplectic_codegen.language.hamiltonian",
     "Spec": "symplectic_codegen.language.spec",
     "SymplecticCodegenError": "symplectic_codegen.errors",
+    "analyze": "symplectic_codegen.analysis.analyze",
     "derive": "symplectic_codegen.driver",
     "generate": "symplectic_codegen.generation",
     "load": "symplectic_codegen.generation",
@@ -37,11 +41,13 @@ _PLACES = {
 }
 
 __all__ = [
+    "Analysis",
     "Derivation",
     "Hamiltonian",
     "Spec",
     "SymplecticCodegenError",
     "__version__",
+    "analyze",
     "catalog",
     "derive",
     "generate",

@@ -111,6 +111,70 @@ def derive(dim: int | None, form: str, **source: Any) -> None:
 
 @main.command()
 @_source_options
+@click.option(
+    "--quantity",
+    "quantities",
+    metavar="Q",
+    multiple=True,
+    help="step, stability, rate, optimum, noise, flow, flow-energy, step-energy or modified; "
+    "all of them if none is given.",
+)
+@click.option(
+    "--order",
+    metavar="N",
+    type=int,
+    default=2,
+    show_default=True,
+    help="Power of tau that the modified Hamiltonian reaches.",
+)
+@click.option("--loss", metavar="EXPR", help="A loss in w, in place of the opaque one.")
+@click.option(
+    "--picture",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Draw into a .png, .svg or .pdf file (needs Matplotlib).",
+)
+@click.option(
+    "--plot",
+    "kind",
+    metavar="KIND",
+    default="stability",
+    show_default=True,
+    help="What the picture shows: stability, eigenvalues or energy.",
+)
+@click.option("--format", "form", type=_FORMATS, default="text", show_default=True)
+def analyze(
+    quantities: tuple[str, ...],
+    order: int,
+    loss: str | None,
+    picture: Path | None,
+    kind: str,
+    form: str,
+    **source: Any,
+) -> None:
+    """Stability, rates, noise, Lyapunov functions and modified Hamiltonian of a rule.
+
+    On a quadratic loss of curvature lambda, and for any loss where it says so. What does not exist
+    for a rule is said in its place.
+    """
+    from symplectic_codegen.analysis.analyze import analyze as analyze_source
+
+    with _time_limit(DERIVATION_SECONDS):
+        analysis = analyze_source(_spec(**source), quantities=quantities, order=order, loss=loss)
+        if picture is not None:
+            from symplectic_codegen.analysis.picture import draw
+
+            draw(analysis, kind, picture)
+            click.echo(f"{picture}: {kind}", err=True)
+        if form == "json":
+            text = json.dumps(analysis.as_json(), indent=2, ensure_ascii=False)
+        else:
+            text = analysis.as_text() if form == "text" else analysis.as_latex()
+    click.echo(text)
+
+
+@main.command()
+@_source_options
 @click.option("--all", "everything", is_flag=True, help="The whole catalogue.")
 @click.option("--name", metavar="NAME", help="snake_case name of the optimizer.")
 @click.option("--target", "targets", metavar="T", multiple=True, help="numpy, numba, ...")

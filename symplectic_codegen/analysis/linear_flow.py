@@ -52,25 +52,27 @@ class LinearFlow(Printable):
 
     def formulas(self) -> tuple[Formula, ...]:
         """The equation of motion, critical damping, and the best friction."""
-        friction = to_unicode(self.friction)
+        motion = r"\ddot{w} + \text{friction}\,\dot{w} + \text{stiffness}\,w = 0"
         rows = [
-            prefixed("ẅ + friction·ẇ + stiffness·w = 0 with ", f)
-            for f in (Formula.equation("stiffness", r"\omega^2", self.stiffness),)
+            Formula("ẅ + friction·ẇ + stiffness·w = 0", motion),
+            Formula.equation("stiffness", r"\text{stiffness}", self.stiffness),
         ]
         if self.law is not None:
-            rows.append(Formula.equation("friction(t)", r"\gamma(t)", self.law))
+            rows.append(Formula.equation("friction(t)", r"\text{friction}(t)", self.law))
+        friction = Formula.equation("friction", r"\text{friction}", self.friction)
         if self.friction == 0:
             words = " in the limit" if self.law is not None else ", for ever"
-            return (*rows, suffixed(Formula("friction = 0", r"\gamma = 0"), words))
-        rows.append(Formula.equation("friction", r"\gamma", self.friction))
-        critical = Formula.equation(friction, to_latex(self.friction), self.critical_friction)
-        best = Formula.equation(friction, to_latex(self.friction), self.best_friction)
-        decay = Formula.equation("decay rate", r"\rho", self.friction / 2)
+            return (*rows, suffixed(friction, words))
+        name = to_unicode(self.friction), to_latex(self.friction)
+        critical = Formula.equation(*name, self.critical_friction)
+        best = Formula.equation(*name, self.best_friction)
+        decay = Formula.equation("decay rate", r"\text{decay rate}", self.friction / 2)
         return (
             *rows,
+            friction,
             prefixed("critically damped at ", critical),
-            suffixed(decay, " per unit of time where it is less"),
-            prefixed("best for all λ ≥ λ_min: ", best),
+            suffixed(decay, " per unit of time where the motion oscillates"),
+            prefixed("fastest for all curvatures from λ_min on: ", best),
         )
 
 

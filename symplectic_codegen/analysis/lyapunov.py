@@ -18,7 +18,7 @@ from symplectic_codegen.algebra.memory import memories
 from symplectic_codegen.algebra.proof import Claim, Verdict, zero_claim
 from symplectic_codegen.algebra.symbols import L, X, beta, h, k, t, w
 from symplectic_codegen.algebra.vector import Total, directional, gradient
-from symplectic_codegen.analysis.domain import Domain, domain_of
+from symplectic_codegen.analysis.domain import domain_of
 from symplectic_codegen.analysis.linear_step import LinearStep
 from symplectic_codegen.analysis.linearisation import CURVATURE, tidy
 from symplectic_codegen.driver import Derivation
@@ -130,19 +130,17 @@ def _sign_claim(derivation: Derivation, rate: sp.Expr) -> Claim:
     return Claim(f"F never grows{condition}", Verdict.PROVED, "no term of its rate is positive")
 
 
-def step_energy(step: LinearStep, domain: Domain) -> StepEnergy:
+def step_energy(step: LinearStep) -> StepEnergy:
     """The two Lyapunov functions of a constant step, both proved by exact algebra.
 
     >>> from symplectic_codegen.driver import derive
-    >>> from symplectic_codegen.analysis.domain import domain_of
     >>> from symplectic_codegen.analysis.linear_step import linear_step
-    >>> d = derive("beta*(dot(X, X)/2 + L)")
-    >>> print(step_energy(linear_step(d), domain_of(d)).area)
+    >>> print(step_energy(linear_step(derive("beta*(dot(X, X)/2 + L)"))).area)
     X**2/2 + X*w*k*lambda_*tau/(2*h) + w**2*lambda_/2
     """
     claims: list[Claim] = []
     D = readable(step.determinant)
-    area = _area(step, domain)
+    area = _area(step)
     if area is not None:
         claims.append(_area_claim(step, area))
     future = None if sp.simplify(D - 1) == 0 else _future(step)
@@ -160,7 +158,7 @@ def step_energy(step: LinearStep, domain: Domain) -> StepEnergy:
     return StepEnergy(area, D, future, tuple(claims))
 
 
-def _area(step: LinearStep, domain: Domain) -> sp.Expr | None:
+def _area(step: LinearStep) -> sp.Expr | None:
     """X w+ - w X+, scaled so that X**2 has the coefficient 1/2."""
     (a, b), (c, e) = step.matrix.tolist()
     if c == 0:

@@ -138,7 +138,7 @@ def modified_hamiltonian(
 
     >>> from symplectic_codegen.driver import derive
     >>> print(modified_hamiltonian(derive("dot(X, X)/2 + beta*L"), 1).terms[1])
-    k*Total(G*X)/h
+    k*Total(G*X)/(2*h)
     """
     if not 0 <= order <= MAX_ORDER:
         raise AnalysisError(f"the order of a modified Hamiltonian lies between 0 and {MAX_ORDER}")
@@ -202,7 +202,9 @@ class _Brackets:
 
     def __init__(self, space: PhaseSpace, pieces: Mapping[str, sp.Expr]) -> None:
         self._space = space
-        self._known: dict[Bracketing, sp.Expr] = {**pieces}
+        self._known: dict[Bracketing, sp.Expr] = {}
+        for letter, piece in pieces.items():
+            self._known[letter] = piece
 
     def combination(self, series: Mapping[Word, Fraction]) -> sp.Expr:
         terms = (

@@ -80,8 +80,11 @@ class Stability(Printable):
         held = [c.formula() for c in self.conditions if c.always]
         rows += [suffixed(f, " holds within the bounds") for f in held]
         if self.at_defaults:
-            point = ", ".join(f"{to_unicode(s)} = {v}" for s, v in self.defaults.items())
-            rows += [prefixed(f"at {point}: ", c.formula()) for c in self.at_defaults]
+            text = ", ".join(f"{to_unicode(s)} = {v}" for s, v in self.defaults.items())
+            latex = r",\ ".join(f"{to_latex(s)}={to_latex(v)}" for s, v in self.defaults.items())
+            for formula in (c.formula() for c in self.at_defaults):
+                stated = rf"\text{{at }} {latex}:\quad {formula.latex}"
+                rows.append(Formula(f"at {text}: {formula.text}", stated))
         return tuple(rows)
 
 
