@@ -125,6 +125,26 @@ def positive_factors(product: sp.Expr) -> sp.Expr:
 
 
 
+
+def join_signs(expr: sp.Expr) -> sp.Expr:
+    """`expr` with x sign(x) written |x|.
+
+    >>> x = sp.Symbol("x", real=True)
+    >>> join_signs(2 * x * sp.sign(x) + sp.sign(x))
+    2*Abs(x) + sign(x)
+    """
+
+    def joined(product: sp.Expr) -> sp.Expr:
+        for sign in product.args:
+            if isinstance(sign, sp.sign) and sign.args[0] in product.args:
+                return product / (sign * sign.args[0]) * sp.Abs(sign.args[0])
+        return product
+
+    return expr.replace(lambda e: e.is_Mul and e.has(sp.sign), joined)
+
+
+
+
 def exponential_as_power(argument: sp.Expr) -> sp.Expr:
     """exp(a log b + c) as b**a exp(c).
 

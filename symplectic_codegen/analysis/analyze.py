@@ -193,24 +193,37 @@ class Analysis:
 
     def _limit_notes(self) -> tuple[str, ...]:
         """What belongs to the motion before a limit that the spec takes."""
-        bound = ", ".join(f"{to_unicode(s)} → {v}" for s, v in self.derivation.limits.items())
+        singular = [s for s, value in self.derivation.limits.items() if value == 0]
+        bound = ", ".join(f"{to_unicode(s)} → 0" for s in singular)
         return (f"before the limit {bound}",) if bound else ()
 
     def _sections(self) -> list[Section]:
-        return [self._section(finding) for finding in self.findings]
+        sections = [self._section(f.name, f.item) for f in self.findings if f.item is not None]
+        # One reason often stands in the way of several quantities: it is said once.
+        refusals: dict[str, list[str]] = {}
+        for finding in self.findings:
+            if finding.item is None:
+                refusals.setdefault(finding.refusal, []).append(finding.name)
+        sections += [
+            Section(f"None: {', '.join(names)}", sentences=(reason,))
+            for reason, names in refusals.items()
+        ]
+        return sections
 
-    def _section(self, finding: Finding) -> Section:
-        if finding.item is None:
-            return Section(finding.title, sentences=(f"none: {finding.refusal}",))
-        item = finding.item
+    def _section(self, name: str, item: Printable) -> Section:
         notes = list(getattr(item, "notes", ()))
-        if finding.name in ("flow", "flow-energy", "modified"):
+        if name in ("flow", "flow-energy", "modified"):
             notes += self._limit_notes()
-        elif finding.name != "step" and "step" not in self.quantities:
+        elif name != "step" and "step" not in self.quantities:
             notes += self.step.notes
+        if isinstance(item, Stability) and item.is_marginal and not self.first_step.is_constant:
+            notes.append(
+                "friction fades: what converges more slowly than any exponential is not decided "
+                "by this limit"
+            )
         sentences = [f"· {note}" for note in notes]
         sentences += [claim_sentence(claim) for claim in _claims(item)]
-        return Section(finding.title, item.formulas(), tuple(sentences))
+        return Section(QUANTITIES[name], item.formulas(), tuple(sentences))
 
 
 def analyze(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from symplectic_codegen.algebra.display import Formula, Printable
-from symplectic_codegen.algebra.forms import readable
+from symplectic_codegen.algebra.forms import join_signs, readable
 from symplectic_codegen.algebra.memory import memories
 from symplectic_codegen.algebra.proof import Claim, Verdict, zero_claim
 from symplectic_codegen.algebra.symbols import L, X, beta, h, k, t, w
@@ -95,9 +95,11 @@ def flow_energy(derivation: Derivation) -> FlowEnergy:
         )
     K, V = (sp.expand(k / beta * part) for part in (pieces.kinetic, pieces.potential))
     velocity = derivation.equations.velocity
-    rate = directional(K + V, {**velocity, t: sp.S.One})
+    rate = sp.expand(directional(K + V, {**velocity, t: sp.S.One}))
+    rate = rate.replace(lambda e: isinstance(e, Total), lambda e: Total(join_signs(e.body)))
     shrinking = k / h * pieces.dilation
-    work, virial = Total(X * gradient(K, X)), Total(w * gradient(V, w))
+    work = Total(join_signs(sp.expand_mul(X * gradient(K, X))))
+    virial = Total(w * gradient(V, w))
     parts = {
         "−(β̇/β)·X·∇T": -velocity[beta] / beta * work,
         "δ·(X·∇T − w·∇V)": shrinking * (work - virial),

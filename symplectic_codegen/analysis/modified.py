@@ -21,6 +21,7 @@ from fractions import Fraction
 import sympy as sp
 
 from symplectic_codegen.algebra.display import Formula, Printable
+from symplectic_codegen.algebra.forms import join_signs
 from symplectic_codegen.algebra.memory import memories
 from symplectic_codegen.algebra.notation import to_unicode
 from symplectic_codegen.algebra.proof import Claim, Verdict
@@ -155,7 +156,11 @@ def modified_hamiltonian(
     stopped = ""
     for n in range(order + 1):
         try:
-            terms.append(brackets.combination(of_degree(series, n + 1)))
+            term = brackets.combination(of_degree(series, n + 1))
+            if term.has(sp.DiracDelta, sp.Heaviside, sp.Derivative):
+                stopped = f"τ{_raised(n)} differentiates the kinks of H, where it has no derivative"
+                break
+            terms.append(term)
         except UnknownDerivativeError:
             stopped = (
                 f"τ{_raised(n)} needs third derivatives of the loss: give the loss as an "
@@ -229,7 +234,7 @@ def _sorted_out(expr: sp.Expr) -> sp.Expr:
 
 
 def _opened(total: Total) -> sp.Expr:
-    terms = sp.Add.make_args(sp.expand_mul(sp.powsimp(total.body)))
+    terms = sp.Add.make_args(join_signs(sp.expand_mul(sp.powsimp(total.body))))
     return sp.Add(*(Total(sp.factor_terms(term)) for term in terms))
 
 
@@ -241,6 +246,8 @@ def _claims(
 ) -> tuple[Claim, ...]:
     holds = reproduces(series, factors, degree)
     frozen = " at given memory fields" if memories(derivation.separation.kinetic) else ""
+    if derivation.hamiltonian.has(sp.Abs, sp.sign, sp.Min, sp.Max):
+        frozen += ", away from the kinks of H"
     return (
         Claim(
             f"the exponential of the series is the composition, through degree {degree}{frozen}",

@@ -303,7 +303,7 @@ def _physical_values(analysis: Analysis, symbols: set[sp.Symbol]) -> dict[sp.Sym
             value = p.default
             if value is None:
                 value = sp.Rational(generic.get(p.name, Fraction(1, 2)))
-        result[p.symbol] = sp.Float(value, 30)
+        result[p.symbol] = sp.N(value, 30)
     for symbol in symbols - set(result):
         if not isinstance(symbol, sp.Dummy) and symbol not in (U, beta, w, X):
             result[symbol] = sp.Float(1, 30)
