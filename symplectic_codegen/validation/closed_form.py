@@ -20,7 +20,6 @@ from typing import Any
 import sympy as sp
 
 from symplectic_codegen.algebra.symbols import START, Component
-from symplectic_codegen.algebra.symbols import START, Component
 from symplectic_codegen.analysis.linear_step import LinearStep, linear_step
 from symplectic_codegen.analysis.linearisation import CURVATURE
 from symplectic_codegen.rule.interpreter import (
