@@ -180,7 +180,8 @@ def is_negative(expr: sp.Expr) -> bool:
         for s in expr.free_symbols
     }
     try:
-        value = expr.xreplace(point).evalf(15)
+        # Not put in as rationals: SymPy would work out a rational power of one exactly, for minutes.
+        value = expr.evalf(15, subs=point)
     except ValueError:  # a logarithm of something negative inside a maximum, say
         return False
     return bool(value.is_comparable and value < 0)

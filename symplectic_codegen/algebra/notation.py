@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 import sympy as sp
@@ -194,6 +195,19 @@ class _AsciiPrinter(StrPrinter):
 
     def _print_Huber(self, expr: Huber) -> str:
         return f"huber({', '.join(map(self._print, expr.args))})"
+
+    def _print_Abs(self, expr: sp.Expr) -> str:
+        return f"abs({self._print(expr.args[0])})"
+
+    def _print_Min(self, expr: sp.Expr) -> str:
+        return self._pairwise("min", expr)
+
+    def _print_Max(self, expr: sp.Expr) -> str:
+        return self._pairwise("max", expr)
+
+    def _pairwise(self, name: str, expr: sp.Expr) -> str:
+        first, *rest = (self._print(argument) for argument in reading_order(expr.args))
+        return reduce(lambda a, b: f"{name}({a}, {b})", rest, first)
 
 
 class _LatexPrinter(LatexPrinter):

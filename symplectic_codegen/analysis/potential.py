@@ -27,7 +27,14 @@ from symplectic_codegen.algebra.proof import (
     vanishes,
 )
 from symplectic_codegen.algebra.symbols import Component, X, d
-from symplectic_codegen.algebra.vector import Total, gradient, is_scalar, outer_totals, split_scalar
+from symplectic_codegen.algebra.vector import (
+    Total,
+    components,
+    gradient,
+    is_scalar,
+    outer_totals,
+    split_scalar,
+)
 from symplectic_codegen.analysis.kinks import KINKS, UnorderedError, pieces, restrict
 
 _POINTS = 12  # reproducible points that are tried for a value of the curl
@@ -47,6 +54,7 @@ class Curl:
     claim: Claim
     point: tuple[tuple[str, sp.Rational], ...] = ()
     value: sp.Expr | None = None
+    where: str = ""
 
     @property
     def is_zero(self) -> bool:
@@ -61,6 +69,7 @@ class Curl:
         if not self.pairs:
             return Formula(f"{left} = 0", f"{left_latex} = 0")
         text, latex_text = _antisymmetric(self.pairs)
+        text += f" {self.where}" if self.where else ""
         return Formula(f"{left} = {text}", f"{left_latex} = {latex_text}")
 
     def at_point(self) -> str:
@@ -78,6 +87,15 @@ def curl(field: sp.Expr, variable: Component = X) -> Curl:
     >>> print(curl(g * X / (1 + Total(X**2))).formula())
     ∂vᵢ/∂Xⱼ − ∂vⱼ/∂Xᵢ = −2·Xᵢ·Xⱼ·(gᵢ − gⱼ)/(1 + Σₖ Xₖ²)²
     """
+    for branch, where in _branches(field):
+        found = _smooth_curl(branch, variable, where)
+        if not found.is_zero:
+            return found
+    return found
+
+
+def _smooth_curl(field: sp.Expr, variable: Component, where: str) -> Curl:
+    """The curl where no minimum or maximum of sums changes its branch."""
     slope = jacobian(field, variable)
     pairs = _reduced(slope)
     a, b = Component("a_"), Component("b_")
@@ -89,12 +107,34 @@ def curl(field: sp.Expr, variable: Component = X) -> Curl:
     if found is not None:
         point, value = found
         claim = Claim("curl v ≠ 0", Verdict.PROVED, "a point where it does not vanish")
-        return Curl(pairs, variable, claim, point, value)
+        return Curl(pairs, variable, claim, point, value, where)
     if find_nonzero(smeared) is None:
         claim = Claim("curl v = 0", Verdict.NUMERICAL, "12 points, 40 digits")
         return Curl((), variable, claim)
     claim = Claim("curl v ≠ 0", Verdict.PROVED, "a point where it does not vanish, d = 3")
-    return Curl(pairs, variable, claim, (), sp.nan)
+    return Curl(pairs, variable, claim, (), sp.nan, where)
+
+
+def _branches(field: sp.Expr) -> Iterator[tuple[sp.Expr, str]]:
+    """`field` on each side of the kinks in its sums, with the condition in words."""
+    capped = [node for node in field.atoms(sp.Min, sp.Max) if not components(node)]
+    sums = sorted({R for node in capped for R in outer_totals(node)}, key=sp.default_sort_key)
+    if len(sums) != 1:
+        yield field, ""
+        return
+    name = sp.Dummy("R", positive=True)
+    opened = field.xreplace({sums[0]: name})
+    kinks = sp.Add(*(node.xreplace({sums[0]: name}) for node in capped))
+    try:
+        found = [(restrict(opened, name, piece), piece) for piece in pieces(kinks, name)]
+    except UnorderedError:
+        yield field, ""
+        return
+    text = to_unicode(sums[0])
+    for branch, piece in found:
+        low = f"{to_unicode(piece.low)} < " if piece.low not in (None, 0) else ""
+        high = f" < {to_unicode(piece.high)}" if piece.high is not None else ""
+        yield branch.xreplace({name: sums[0]}), f"where {low}{text}{high}"
 
 
 def potential(field: sp.Expr, variable: Component = X) -> sp.Expr | None:

@@ -266,8 +266,10 @@ def kinds_in(tree: Node, is_vector_name: Callable[[str], bool]) -> list[tuple[No
     for node in tree.postorder():
         if node.kind == "name":
             is_vector = is_vector_name(node.text)
-        elif node.kind == "call" and node.text in (*MEMORIES, GRADIENT):
+        elif node.kind == "call" and node.text == GRADIENT:
             is_vector = True
+        elif node.kind == "call" and node.text in MEMORIES:
+            is_vector = kinds[id(node.children[0])] if node.children else True
         elif node.kind == "call" and node.text not in (*ELEMENTWISE, *PAIRWISE):
             is_vector = False
         else:
