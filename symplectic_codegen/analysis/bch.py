@@ -1,75 +1,85 @@
 """The Baker-Campbell-Hausdorff series of any composition, in the free algebra.
 
-Words in noncommuting letters with rational coefficients are multiplied out, log(exp(a) exp(b) ...)
-is taken as a power series, and the result, which is a Lie polynomial, is written in the Lyndon
-basis: no coefficient is typed in.
+Words in noncommuting letters are multiplied out, log(exp(a) exp(b) ...) is taken as a power series,
+and the result, which is a Lie polynomial, is written in the Lyndon basis: no coefficient is typed
+in. Coefficients are exact: rationals, algebraic numbers, or rational functions of symbols.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-Word: TypeAlias = tuple[str, ...]
-Series: TypeAlias = Mapping[Word, Fraction]
+import sympy as sp
+from sympy.polys.constructor import construct_domain
+
+from symplectic_codegen.discretization.orders import Series, Word, exponential, times
+
+Factor: TypeAlias = tuple[tuple[str, ...], sp.Expr]  # exp(part (X + Y + ...))
 Bracketing: TypeAlias = "str | tuple[Bracketing, Bracketing]"  # a letter, or [left, right]
 
-_UNIT: Series = {(): Fraction(1)}
+
+@dataclass(frozen=True)
+class _Algebra:
+    """Series in words of up to `degree` letters, with coefficients in `field`."""
+
+    field: Any
+    degree: int
+
+    @property
+    def unit(self) -> Series:
+        return {(): self.field.one}
+
+    def add(self, a: Mapping[Word, Any], b: Mapping[Word, Any], factor: Any) -> Series:
+        """a + factor b."""
+        result = dict(a)
+        for word, c in b.items():
+            result[word] = result[word] + factor * c if word in result else factor * c
+        return {word: c for word, c in result.items() if c}
+
+    def logarithm(self, a: Series) -> Series:
+        """log(a) for a series with constant term 1."""
+        rest = self.add(a, self.unit, -self.field.one)
+        result: Series = {}
+        power = self.unit
+        for n in range(1, self.degree + 1):
+            power = times(power, rest, self.degree)
+            result = self.add(result, power, self.field.convert(sp.Rational((-1) ** (n + 1), n)))
+        return result
+
+    def exponential(self, a: Series) -> Series:
+        """exp(a) for a series without constant term."""
+        result, power = self.unit, self.unit
+        for n in range(1, self.degree + 1):
+            scaled = {word: c / self.field.convert(n) for word, c in a.items()}
+            power = times(power, scaled, self.degree)
+            result = self.add(result, power, self.field.one)
+        return result
+
+    def composition(self, factors: Sequence[tuple[tuple[str, ...], Any]]) -> Series:
+        """The product of the exponentials, in order; parts are elements of the field."""
+        result = self.unit
+        for letters, part in factors:
+            factor = exponential(letters, part, self.degree, self.field)
+            result = times(result, factor, self.degree)
+        return result
 
 
-def multiply(a: Series, b: Series, degree: int) -> dict[Word, Fraction]:
-    """The product, without words longer than `degree`."""
-    result: dict[Word, Fraction] = {}
-    for u, p in a.items():
-        for v, q in b.items():
-            if len(u) + len(v) <= degree:
-                result[u + v] = result.get(u + v, Fraction(0)) + p * q
-    return {word: c for word, c in result.items() if c}
+def _setting(
+    factors: Sequence[Factor], degree: int
+) -> tuple[_Algebra, list[tuple[tuple[str, ...], Any]]]:
+    numbers = [part for _, part in factors]
+    field, parts = construct_domain([*numbers, sp.Rational(1, 2)], extension=True, field=True)
+    paired = list(zip((letters for letters, _ in factors), parts, strict=False))
+    return _Algebra(field, degree), paired
 
 
-def add(a: Series, b: Series, factor: Fraction = Fraction(1)) -> dict[Word, Fraction]:
-    """a + factor b."""
-    result = dict(a)
-    for word, c in b.items():
-        result[word] = result.get(word, Fraction(0)) + factor * c
-    return {word: c for word, c in result.items() if c}
+def lie_series(factors: Sequence[Factor], degree: int) -> dict[Word, sp.Expr]:
+    """log(exp(c1 X1) exp(c2 X2) ...) in the Lyndon basis, shortest words first.
 
-
-def exponential(a: Series, degree: int) -> dict[Word, Fraction]:
-    """exp(a) for a series without constant term."""
-    result, power = dict(_UNIT), dict(_UNIT)
-    for n in range(1, degree + 1):
-        power = {word: c / n for word, c in multiply(power, a, degree).items()}
-        result = add(result, power)
-    return result
-
-
-def logarithm(a: Series, degree: int) -> dict[Word, Fraction]:
-    """log(a) for a series with constant term 1."""
-    rest = add(a, _UNIT, Fraction(-1))
-    result: dict[Word, Fraction] = {}
-    power = dict(_UNIT)
-    for n in range(1, degree + 1):
-        power = multiply(power, rest, degree)
-        result = add(result, power, Fraction((-1) ** (n + 1), n))
-    return result
-
-
-def composition(factors: Sequence[tuple[str, Fraction]], degree: int) -> dict[Word, Fraction]:
-    """exp(c1 l1) exp(c2 l2) ... for letters l with coefficients c, in that order."""
-    result = dict(_UNIT)
-    for letter, part in factors:
-        result = multiply(result, exponential({(letter,): part}, degree), degree)
-    return result
-
-
-def lie_series(factors: Sequence[tuple[str, Fraction]], degree: int) -> dict[Word, Fraction]:
-    """log(exp(c1 l1) exp(c2 l2) ...) in the Lyndon basis, shortest words first.
-
-    >>> one = Fraction(1)
-    >>> for word, c in lie_series([("A", one), ("B", one)], 3).items():
+    >>> for word, c in lie_series([(("A",), sp.S.One), (("B",), sp.S.One)], 3).items():
     ...     print(bracketed(word), c)
     A 1
     B 1
@@ -77,10 +87,12 @@ def lie_series(factors: Sequence[tuple[str, Fraction]], degree: int) -> dict[Wor
     [A, [A, B]] 1/12
     [[A, B], B] 1/12
     """
-    return to_lyndon(logarithm(composition(factors, degree), degree))
+    algebra, parts = _setting(factors, degree)
+    lyndon = _to_lyndon(algebra.logarithm(algebra.composition(parts)), algebra)
+    return {word: algebra.field.to_sympy(c) for word, c in lyndon.items()}
 
 
-def to_lyndon(polynomial: Series) -> dict[Word, Fraction]:
+def _to_lyndon(polynomial: Series, algebra: _Algebra) -> Series:
     """Coefficients of a Lie polynomial on the brackets of Lyndon words.
 
     The least word of such a polynomial of one degree is a Lyndon word, and the expansion of its
@@ -95,7 +107,7 @@ def to_lyndon(polynomial: Series) -> dict[Word, Fraction]:
         if not is_lyndon(word):
             raise ValueError(f"no Lie polynomial: the word {' '.join(word)} is left over")
         result[word] = rest[word]
-        rest = add(rest, expand(standard_bracketing(word)), -rest[word])
+        rest = algebra.add(rest, expand(standard_bracketing(word)), -rest[word])
     return result
 
 
@@ -114,22 +126,25 @@ def standard_bracketing(word: Word) -> Bracketing:
 
 
 @cache
-def _expanded(bracketing: Bracketing) -> tuple[tuple[Word, Fraction], ...]:
+def _expanded(bracketing: Bracketing) -> tuple[tuple[Word, int], ...]:
     if isinstance(bracketing, str):
-        return (((bracketing,), Fraction(1)),)
-    left, right = (dict(_expanded(part)) for part in bracketing)
-    degree = _degree(bracketing)
-    commutator = add(multiply(left, right, degree), multiply(right, left, degree), Fraction(-1))
-    return tuple(commutator.items())
+        return (((bracketing,), 1),)
+    left, right = (_expanded(part) for part in bracketing)
+    commutator: dict[Word, int] = {}
+    for u, a in left:
+        for v, b in right:
+            commutator[u + v] = commutator.get(u + v, 0) + a * b
+            commutator[v + u] = commutator.get(v + u, 0) - a * b
+    return tuple((word, c) for word, c in commutator.items() if c)
 
 
-def expand(bracketing: Bracketing) -> dict[Word, Fraction]:
-    """A bracket as words: [a, b] = ab - ba."""
+def expand(bracketing: Bracketing) -> dict[Word, int]:
+    """A bracket as words: [a, b] = ab - ba.
+
+    >>> expand(("A", "B"))
+    {('A', 'B'): 1, ('B', 'A'): -1}
+    """
     return dict(_expanded(bracketing))
-
-
-def _degree(bracketing: Bracketing) -> int:
-    return 1 if isinstance(bracketing, str) else sum(_degree(part) for part in bracketing)
 
 
 def bracketed(word: Word) -> str:
@@ -143,20 +158,17 @@ def _text(bracketing: Bracketing) -> str:
     return f"[{_text(bracketing[0])}, {_text(bracketing[1])}]"
 
 
-def reproduces(series: Series, factors: Sequence[tuple[str, Fraction]], degree: int) -> bool:
+def reproduces(series: Mapping[Word, sp.Expr], factors: Sequence[Factor], degree: int) -> bool:
     """Whether the exponential of a combination of Lyndon brackets is the composition again."""
-    polynomial: dict[Word, Fraction] = {}
+    algebra, parts = _setting(factors, degree)
+    polynomial: Series = {}
     for word, c in series.items():
-        polynomial = add(polynomial, expand(standard_bracketing(word)), c)
-    difference = add(exponential(polynomial, degree), composition(factors, degree), Fraction(-1))
-    return not difference
+        brackets = expand(standard_bracketing(word))
+        polynomial = algebra.add(polynomial, brackets, algebra.field.from_sympy(c))
+    again = algebra.exponential(polynomial)
+    return not algebra.add(again, algebra.composition(parts), -algebra.field.one)
 
 
-def of_degree(series: Series, degree: int) -> dict[Word, Fraction]:
+def of_degree(series: Mapping[Word, sp.Expr], degree: int) -> dict[Word, sp.Expr]:
     """The words of one length."""
     return {word: c for word, c in series.items() if len(word) == degree}
-
-
-def letters(factors: Iterable[tuple[str, Fraction]]) -> tuple[str, ...]:
-    """The letters, each once, in order of appearance."""
-    return tuple(dict.fromkeys(letter for letter, _ in factors))

@@ -41,6 +41,13 @@ class Domain:
                 result *= sign if power % 2 else sign * sign
         return result
 
+    def below(self, symbol: sp.Symbol, bound: sp.Rational) -> Domain:
+        """The part of the box where `symbol` is less than `bound`."""
+        old = self.bounds.get(symbol, _POSITIVE)
+        upper = bound if old.upper is None else min(old.upper, bound)
+        new = Bounds(old.lower, upper, old.lower_closed, upper == old.upper and old.upper_closed)
+        return Domain({**self.bounds, symbol: new})
+
     def limit(self, expr: sp.Expr, variable: sp.Symbol) -> sp.Expr | None:
         """The limit for `variable` to infinity, for any point in the box; None if not found."""
         if not expr.has(variable):
@@ -82,6 +89,11 @@ class Domain:
                 return None
             free = sp.Dummy(positive=True)
             expr = expr.xreplace({e: 1 / (1 + free) if sign < 0 else 1 + free})
+        for e in sorted(expr.atoms(sp.log), key=sp.default_sort_key):
+            sign = self.sign(e.args[0] - 1)
+            if sign is None or sign == 0:
+                return None
+            expr = expr.xreplace({e: sign * sp.Dummy(positive=True)})
         rules = {}
         for s in sorted(expr.free_symbols, key=lambda s: str(s.name)):
             image = _image(self.bounds.get(s, _POSITIVE if s.is_positive else None))

@@ -1,8 +1,8 @@
 """The stationary variance under additive gradient noise, exact at every step size.
 
 With gradients G = lambda w + xi, where the errors xi are independent with variance sigma**2, the
-step is z -> M z + b xi, and the covariance S of z = (X, w) settles where
-S = M S M^T + sigma**2 b b^T.
+step is z -> M z + b xi + s eta, with the noise s eta of the rule itself if it has any, and the
+covariance S of z = (X, w) settles where S = M S M^T + sigma**2 b b^T + s s^T.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import sympy as sp
 
 from symplectic_codegen.algebra.display import Formula, Printable
-from symplectic_codegen.analysis.linear_step import LinearStep
-from symplectic_codegen.analysis.linearisation import tidy
+from symplectic_codegen.analysis.linear_step import LinearStep, single_call
+from symplectic_codegen.analysis.linearisation import solve_linear
 from symplectic_codegen.errors import AnalysisError
 
 NOISE = sp.Symbol("sigma", positive=True)
@@ -54,14 +54,13 @@ def fluctuation(step: LinearStep) -> Fluctuation:
     >>> print(fluctuation(linear_step(derive(catalog.load("gradient_descent")))).formulas()[0])
     Var w = lr·σ²/((2 − λ·lr)·λ)
     """
-    M, b = step.matrix, step.noise
+    single_call(step)
+    M, b, own = step.matrix, step.noise, step.shaking
     xx, xw, ww = sp.symbols("xx xw ww")
     S = sp.Matrix([[xx, xw], [xw, ww]])
-    defect = M * S * M.T + NOISE**2 * b * b.T - S
-    equations = [sp.expand(defect[0, 0]), sp.expand(defect[0, 1]), sp.expand(defect[1, 1])]
-    solved = sp.linsolve(equations, xx, xw, ww)
-    solution = next(iter(solved), None)
-    if solution is None or any(entry.has(xx, xw, ww) for entry in solution):
+    defect = M * S * M.T + NOISE**2 * b * b.T + own * own.T - S
+    solution = solve_linear([defect[0, 0], defect[0, 1], defect[1, 1]], [xx, xw, ww])
+    if solution is None:
         raise AnalysisError("there is no stationary state: nothing damps what the noise puts in")
-    momenta, mixed, weights = (tidy(entry) for entry in solution)
+    momenta, mixed, weights = solution
     return Fluctuation(weights, momenta, mixed)

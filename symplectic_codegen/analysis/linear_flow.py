@@ -82,7 +82,8 @@ def linear_flow(derivation: Derivation) -> LinearFlow:
     Raises:
         AnalysisError: they have no linearisation there, or no limit.
     """
-    velocity = derivation.equations.velocity
+    velocity = dict(derivation.equations.velocity)
+    velocity[X] -= derivation.spec.expression("friction") or sp.S.Zero
     profile = derivation.temperature.profile()
     if profile is None:
         raise AnalysisError(f"the temperature is feedback: {derivation.temperature.reason}")

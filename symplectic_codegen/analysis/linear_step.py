@@ -8,17 +8,18 @@ memory fields are held at a given value. Both are said wherever they are used.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import sympy as sp
 
 from symplectic_codegen.algebra.display import Formula, Printable
 from symplectic_codegen.algebra.forms import readable, shortest
+from symplectic_codegen.algebra.functions import InTurn
 from symplectic_codegen.algebra.memory import Memory
-from symplectic_codegen.algebra.notation import to_ascii, to_latex, to_unicode
-from symplectic_codegen.algebra.symbols import START, G, L, U, X, beta, w
-from symplectic_codegen.algebra.vector import Total
+from symplectic_codegen.algebra.notation import to_latex, to_unicode
+from symplectic_codegen.algebra.symbols import L0, START, G, L, U, X, beta, w
+from symplectic_codegen.algebra.vector import Total, one_block
 from symplectic_codegen.analysis.domain import domain_of
 from symplectic_codegen.analysis.linearisation import (
     CURVATURE,
@@ -27,6 +28,7 @@ from symplectic_codegen.analysis.linearisation import (
     slope_at_minimum,
     value_at_minimum,
 )
+from symplectic_codegen.discretization.flows import NOISE
 from symplectic_codegen.discretization.update import STEP_NUMBER
 from symplectic_codegen.driver import Derivation
 from symplectic_codegen.errors import AnalysisError
@@ -46,13 +48,17 @@ class LinearStep(Printable):
 
     Args:
         matrix: z -> matrix z for z = (X, w).
-        noise: z -> z + noise xi for an error xi in the gradient of the step.
+        noise: z -> z + noise xi for errors xi in the gradients of the step, a column for each.
+        shaking: z -> z + shaking xi for the noise that the rule itself adds.
         notes: what was assumed to arrive at a matrix.
+        calls: how many gradients the step takes; the matrix of more than one is not simplified.
     """
 
     matrix: sp.Matrix
     noise: sp.Matrix
+    shaking: sp.Matrix = field(default_factory=lambda: sp.zeros(2, 0))
     notes: tuple[str, ...] = ()
+    calls: int = 1
 
     @property
     def is_constant(self) -> bool:
@@ -66,7 +72,7 @@ class LinearStep(Printable):
     @cached_property
     def determinant(self) -> sp.Expr:
         """The determinant, simplified: the conformal factor of the step."""
-        return sp.simplify(self.matrix.det())
+        return sp.simplify(sp.powsimp(sp.expand(self.matrix.det())))
 
     @cached_property
     def gain(self) -> sp.Expr | None:
@@ -127,6 +133,8 @@ class LinearStep(Printable):
             image = sp.Add(*(entry * s for entry, s in zip(row, STATE, strict=True)))
             text, latex = to_unicode(z), to_latex(z)
             rows.append(Formula.equation(text, latex, image, "←", r"\leftarrow"))
+        if self.calls > 1:
+            return (Formula.equation("determinant D", r"\det M", self.determinant),)
         return (
             *rows,
             Formula.equation("trace T", r"\operatorname{tr} M", self.trace),
@@ -137,10 +145,11 @@ class LinearStep(Printable):
 def linear_step(derivation: Derivation) -> LinearStep | None:
     """The step on a quadratic as a matrix; None if the rule is not linear in (X, w)."""
     moved = _moved(derivation, {})
+    moving = {L, NOISE, *(s.symbol for s in derivation.update.states)}
     rows, noise = [], []
     for z in STATE:
         image = moved[z]
-        if image.has(Total, L, Memory):
+        if image.has(Total, Memory) or image.free_symbols & moving:
             return None
         entries = [sp.diff(image, s) for s in (*STATE, G)]
         rest = image - sp.Add(*(e * s for e, s in zip(entries, (*STATE, G), strict=True)))
@@ -154,7 +163,8 @@ def linear_step(derivation: Derivation) -> LinearStep | None:
 def linearised_step(derivation: Derivation) -> LinearStep:
     """The step on a quadratic as a matrix; of a rule that is not linear, its linearisation.
 
-    Memory fields are held at a positive value, as the rule has them at that moment.
+    Memory fields are held at a positive value, as the rule has them at that moment. Where a step
+    takes several gradients, the matrix is that of all its calls together.
 
     Raises:
         AnalysisError: the rule is not smooth at the minimum, or it reads what a matrix on (X, w)
@@ -164,35 +174,54 @@ def linearised_step(derivation: Derivation) -> LinearStep:
     >>> linearised_step(derive("sum(sqrt(1 + X**2)) + L")).notes
     ('linearised at the minimum (X, w) = (0, 0)',)
     """
-    exact = linear_step(derivation)
-    if exact is not None:
-        return exact
     targets = [a.target for a in derivation.update.assignments]
     fields = frozen_fields((f for f in targets if isinstance(f, Memory)), derivation)
     moved = _moved(derivation, fields)
-    rows, noise, bent = [], [], False
+    states = {s.symbol for s in derivation.update.states if s.symbol != U}
+    if any(moved[z].has(L, L0, U, beta, *states) for z in STATE):
+        raise AnalysisError(
+            "the step reads the loss, the energy or the thermal parameter, which move with it: it "
+            "is no matrix on (X, w)"
+        )
+    calls = len(derivation.scheme.calls)
+    matrix, noise, shaking, bent = sp.eye(2), sp.zeros(2, 0), sp.zeros(2, 0), False
+    for call in range(calls):
+        one, is_bent = _linearised_call(moved, call)
+        bent = bent or is_bent
+        matrix = one.matrix * matrix
+        noise = (one.matrix * noise).row_join(one.noise)
+        shaking = (one.matrix * shaking).row_join(one.shaking)
+    notes = [f"{to_unicode(f)} is held at the value {to_unicode(s)}" for f, s in fields.items()]
+    if fields:
+        notes.append("λ is the curvature along a coordinate, or of the preconditioned Hessian")
+    if bent:
+        notes.append("linearised at the minimum (X, w) = (0, 0)")
+    if calls > 1:
+        notes.append(
+            f"one step takes {calls} gradients: its trace is of degree {calls} in the curvature"
+        )
+    return LinearStep(matrix, noise, shaking, tuple(notes), calls)
+
+
+def _linearised_call(moved: Mapping[sp.Symbol, sp.Expr], call: int) -> tuple[LinearStep, bool]:
+    """What one gradient does, and whether it had to be linearised."""
+    rows, noise, shaking, bent = [], [], [], False
     for z in STATE:
-        image = moved[z]
-        if image.has(L, U, beta):
-            raise AnalysisError(
-                f"the step of {z.name} reads the loss, the energy or the thermal parameter, which "
-                "move with it: it is no matrix on (X, w)"
-            )
-        entries = [slope_at_minimum(image, s) for s in (*STATE, G)]
-        linear = sp.Add(*(e * s for e, s in zip(entries, (*STATE, G), strict=True)))
+        image = moved[z].replace(
+            lambda e: isinstance(e, InTurn), lambda e: e.args[1 + call % (len(e.args) - 1)]
+        )
+        kicks = (*STATE, G, NOISE)
+        entries = [slope_at_minimum(image, s) for s in kicks]
+        linear = sp.Add(*(e * s for e, s in zip(entries, kicks, strict=True)))
         bent = bent or image.has(Total) or sp.expand(image - linear) != 0
         if value_at_minimum(image) != 0:
             raise AnalysisError(
                 f"(X, w) = (0, 0) is no fixed point of the step: it moves {z.name} away"
             )
-        rows.append(_on_curvature(entries))
+        rows.append(_on_curvature(entries[:3]))
         noise.append(in_curvature(entries[2]))
-    notes = [f"{to_ascii(f)} is held at the value {to_unicode(s)}" for f, s in fields.items()]
-    if fields:
-        notes.append("λ is the curvature along a coordinate, or of the preconditioned Hessian")
-    if bent:
-        notes.append("linearised at the minimum (X, w) = (0, 0)")
-    return LinearStep(sp.Matrix(rows), sp.Matrix(noise), tuple(notes))
+        shaking.append(in_curvature(entries[3]))
+    return LinearStep(sp.Matrix(rows), sp.Matrix(noise), sp.Matrix(shaking)), bent
 
 
 def settled(step: LinearStep, derivation: Derivation) -> LinearStep:
@@ -222,8 +251,22 @@ def settled(step: LinearStep, derivation: Derivation) -> LinearStep:
         step,
         matrix=step.matrix.applyfunc(late),
         noise=step.noise.applyfunc(late),
+        shaking=step.shaking.applyfunc(late),
         notes=(*step.notes, note),
     )
+
+
+def single_call(step: LinearStep) -> None:
+    """Refuse a step of several gradients, whose matrix has no short form.
+
+    Raises:
+        AnalysisError: it takes more than one gradient.
+    """
+    if step.calls > 1:
+        raise AnalysisError(
+            f"a step with {step.calls} gradients is a product of as many matrices: no closed form "
+            "is looked for"
+        )
 
 
 def _check_that_time_goes_on(derivation: Derivation) -> None:
@@ -237,11 +280,12 @@ def _check_that_time_goes_on(derivation: Derivation) -> None:
 
 
 def _moved(derivation: Derivation, frozen: Mapping[sp.Symbol, sp.Expr]) -> dict[sp.Symbol, sp.Expr]:
-    """X and w after one step, in X, w and the gradient G at the old w; `frozen` fields put in."""
+    """X and w after one call, in X, w and the gradient G at the old w; `frozen` fields put in."""
     current: dict[sp.Symbol, sp.Expr] = {z: z for z in STATE}
     for assignment in derivation.update.inlined():
-        if assignment.target in STATE:
-            current[assignment.target] = assignment.expr.xreplace({**frozen, **current})
+        if assignment.target not in frozen:
+            expr = one_block(assignment.expr).xreplace({**frozen, **current})
+            current[assignment.target] = expr
     return current
 
 

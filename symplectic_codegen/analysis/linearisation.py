@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import count
 
 import sympy as sp
@@ -12,6 +12,7 @@ from symplectic_codegen.algebra.memory import Memory
 from symplectic_codegen.algebra.operators import jacobian
 from symplectic_codegen.algebra.symbols import Component, G, X, w
 from symplectic_codegen.algebra.vector import Total, UnknownDerivativeError
+from symplectic_codegen.discretization.flows import NOISE
 from symplectic_codegen.driver import Derivation
 from symplectic_codegen.errors import AnalysisError
 
@@ -34,13 +35,39 @@ def tidy(expr: sp.Expr) -> sp.Expr:
     >>> tidy(1 / (2 * p - 2 * CURVATURE * p))
     1/(2*p*(1 - lambda_))
     """
-    product = positive_factors(sp.factor(sp.cancel(expr)))
+    product = positive_factors(sp.factor(expr if expr.is_Mul else sp.cancel(expr)))
     factors = []
     for factor in sp.Mul.make_args(product):
         base, power = factor.as_base_exp()
         small = base.is_Add and base.has(CURVATURE) and sp.count_ops(base) < _SMALL
         factors.append(in_curvature(base) ** power if small else factor)
     return sp.Mul(*factors)
+
+
+def solve_linear(
+    equations: Sequence[sp.Expr], unknowns: Sequence[sp.Symbol]
+) -> tuple[sp.Expr, ...] | None:
+    """The one solution of linear equations, tidied; None if there is none.
+
+    Exponentials, logarithms and roots are symbols meanwhile: elimination is rational.
+
+    >>> p, x = sp.symbols("p x")
+    >>> solve_linear([x * sp.exp(p) - sp.exp(p) - 1], [x])
+    ((exp(p) + 1)*exp(-p),)
+    """
+    atoms = {
+        node
+        for e in equations
+        for node in e.atoms(sp.Function, sp.Pow)
+        if isinstance(node, sp.Function) or not node.exp.is_integer
+    }
+    names = {node: sp.Dummy(positive=node.is_positive) for node in atoms}
+    back = {name: node for node, name in names.items()}
+    opened = [sp.expand(e.xreplace(names)) for e in equations]
+    solution = next(iter(sp.linsolve(opened, *unknowns)), None)
+    if solution is None or any(entry.has(*unknowns) for entry in solution):
+        return None
+    return tuple(tidy(sp.factor(sp.cancel(entry)).xreplace(back)) for entry in solution)
 
 
 _SMALL = 60  # operations: longer sums are left as they are
@@ -81,7 +108,7 @@ def value_at_minimum(expr: sp.Expr) -> sp.Expr:
     Raises:
         AnalysisError: there is no value, because the rule has a kink or a pole there.
     """
-    zero = {X: sp.S.Zero, w: sp.S.Zero, G: sp.S.Zero, _FREE: sp.S.Zero}
+    zero = dict.fromkeys((X, w, G, NOISE, _FREE), sp.S.Zero)
     value = expr.replace(lambda e: isinstance(e, Total), lambda e: Total(e.body.xreplace(zero)))
     value = value.xreplace(zero)
     singular = value.has(sp.nan, sp.zoo, sp.oo)

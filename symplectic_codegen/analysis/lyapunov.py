@@ -19,8 +19,8 @@ from symplectic_codegen.algebra.proof import Claim, Verdict, zero_claim
 from symplectic_codegen.algebra.symbols import L, X, beta, h, k, t, w
 from symplectic_codegen.algebra.vector import Total, directional, gradient
 from symplectic_codegen.analysis.domain import domain_of
-from symplectic_codegen.analysis.linear_step import LinearStep
-from symplectic_codegen.analysis.linearisation import CURVATURE, tidy
+from symplectic_codegen.analysis.linear_step import LinearStep, single_call
+from symplectic_codegen.analysis.linearisation import CURVATURE, solve_linear, tidy
 from symplectic_codegen.driver import Derivation
 from symplectic_codegen.errors import AnalysisError
 
@@ -88,13 +88,15 @@ def flow_energy(derivation: Derivation) -> FlowEnergy:
     dF/dt = −γ·Σᵢ Xᵢ²
     """
     pieces = derivation.separation
-    if not pieces.is_complete:
+    if not pieces.is_complete or pieces.thermostat.has(X):
         raise AnalysisError(
             "H is no sum of a kinetic, a potential and a thermal part, so there is no energy per "
             "thermal mass whose rate is known in this form"
         )
+    rubbing = derivation.spec.expression("friction") or sp.S.Zero
     K, V = (sp.expand(k / beta * part) for part in (pieces.kinetic, pieces.potential))
-    velocity = derivation.equations.velocity
+    velocity = dict(derivation.equations.velocity)
+    velocity[X] -= rubbing
     rate = sp.expand(directional(K + V, {**velocity, t: sp.S.One}))
     rate = rate.replace(lambda e: isinstance(e, Total), lambda e: Total(join_signs(e.body)))
     shrinking = k / h * pieces.dilation
@@ -103,6 +105,7 @@ def flow_energy(derivation: Derivation) -> FlowEnergy:
     parts = {
         "−(β̇/β)·X·∇T": -velocity[beta] / beta * work,
         "δ·(X·∇T − w·∇V)": shrinking * (work - virial),
+        "−friction·∇T": -Total(rubbing * gradient(K, X)),
         "β̇·∂F/∂β + ∂F/∂t": sp.diff(K + V, beta) * velocity[beta] + sp.diff(K + V, t),
     }
     present = {name: sp.expand(part) for name, part in parts.items() if sp.expand(part) != 0}
@@ -140,6 +143,7 @@ def step_energy(step: LinearStep) -> StepEnergy:
     >>> print(step_energy(linear_step(derive("beta*(dot(X, X)/2 + L)"))).area)
     X**2/2 + X*w*k*lambda_*tau/(2*h) + w**2*lambda_/2
     """
+    single_call(step)
     claims: list[Claim] = []
     D = readable(step.determinant)
     area = _area(step)
@@ -195,11 +199,10 @@ def _future(step: LinearStep) -> sp.Expr | None:
     P = sp.Matrix([[xx, xw], [xw, ww]])
     Q = sp.Matrix([[0, 0], [0, CURVATURE / 2]])
     defect = M.T * P * M - P + Q
-    equations = [sp.expand(defect[0, 0]), sp.expand(defect[0, 1]), sp.expand(defect[1, 1])]
-    solution = next(iter(sp.linsolve(equations, xx, xw, ww)), None)
-    if solution is None or any(entry.has(xx, xw, ww) for entry in solution):
+    solution = solve_linear([defect[0, 0], defect[0, 1], defect[1, 1]], [xx, xw, ww])
+    if solution is None:
         return None
-    a, b, c = (tidy(entry) for entry in solution)
+    a, b, c = solution
     return a * X**2 + 2 * b * X * w + c * w**2
 
 

@@ -16,30 +16,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 
 import sympy as sp
 
 from symplectic_codegen.algebra.display import Formula, Printable
-from symplectic_codegen.algebra.forms import join_signs
+from symplectic_codegen.algebra.forms import is_negative, join_signs
 from symplectic_codegen.algebra.memory import memories
-from symplectic_codegen.algebra.notation import to_unicode
+from symplectic_codegen.algebra.notation import to_latex, to_unicode
 from symplectic_codegen.algebra.proof import Claim, Verdict
-from symplectic_codegen.algebra.symbols import L, h, k, t, tau, w
+from symplectic_codegen.algebra.symbols import L, h, k, t, tau
 from symplectic_codegen.algebra.vector import Total, UnknownDerivativeError
 from symplectic_codegen.analysis.bch import (
     Bracketing,
-    Word,
     bracketed,
     lie_series,
     of_degree,
     reproduces,
     standard_bracketing,
 )
-from symplectic_codegen.discretization.integrators import get_integrator
+from symplectic_codegen.discretization.orders import Word
 from symplectic_codegen.driver import Derivation
 from symplectic_codegen.errors import AnalysisError
 from symplectic_codegen.geometry.phase_space import PhaseSpace
+from symplectic_codegen.language.composition import Piece
 
 MAX_ORDER = 8
 
@@ -57,7 +56,7 @@ class ModifiedHamiltonian(Printable):
     """
 
     terms: tuple[sp.Expr, ...]
-    series: Mapping[Word, Fraction]
+    series: Mapping[Word, sp.Expr]
     pieces: Mapping[str, sp.Expr]
     claims: tuple[Claim, ...]
     stopped: str = ""
@@ -97,18 +96,25 @@ class ModifiedHamiltonian(Printable):
     def _brackets(self, latex: bool = False) -> str:
         text = ""
         for word, c in self.series.items():
-            size = abs(c)
-            over = "" if size.numerator == 1 and len(word) > 1 else str(size.numerator)
+            negative = is_negative(c)
+            size = sp.factor(-c if negative else c)
             power = "" if len(word) == 1 else _power(len(word) - 1, latex)
-            factor = f"{over}{'·' if over and power and not latex else ''}{power}"
-            factor = "" if len(word) == 1 and size == 1 else factor
-            if size.denominator != 1:
-                factor = f"{factor}/{size.denominator}"
-            sign = "−" if c < 0 else "+"
-            sign = sign if not latex else sign.replace("−", "-")
-            text += f" {sign} " if text else ("−" if c < 0 else "")
+            factor = _factor(size, power, latex)
+            sign = ("-" if latex else "−") if negative else "+"
+            text += f" {sign} " if text else (sign if negative else "")
             text += f"{factor}{'·' if factor and not latex else ''}{bracketed(word)}"
         return text
+
+
+def _factor(size: sp.Expr, power: str, latex: bool) -> str:
+    """A coefficient times a power of tau: a plain fraction around it, or in front."""
+    if not size.is_Rational:
+        shown = to_latex(size) if latex else to_unicode(size)
+        return f"({shown}){'' if latex or not power else '·'}{power}"
+    over = "" if size.p == 1 and power else str(size.p)
+    joined = f"{over}{'·' if over and power and not latex else ''}{power}"
+    joined = "" if joined == "1" and size.q == 1 else joined
+    return joined if size.q == 1 else f"{joined}/{size.q}"
 
 
 def _power(n: int, latex: bool) -> str:
@@ -144,11 +150,10 @@ def modified_hamiltonian(
     if not 0 <= order <= MAX_ORDER:
         raise AnalysisError(f"the order of a modified Hamiltonian lies between 0 and {MAX_ORDER}")
     pieces = _pieces(derivation, loss)
-    composition = get_integrator(derivation.spec.integrator).composition
     factors = [
-        (p.letter, Fraction(int(p.part.p), int(p.part.q)))
-        for p in composition
-        if p.letter in pieces
+        (_letters(p.letter, pieces), p.part)
+        for p in _composition(derivation)
+        if p.letter in pieces or p.letter == "A"
     ]
     series = lie_series(factors, order + 1)
     brackets = _Brackets(derivation.space, pieces)
@@ -173,33 +178,48 @@ def modified_hamiltonian(
     )
 
 
+def _composition(derivation: Derivation) -> tuple[Piece, ...]:
+    """The pieces of the step in order, all of them flows.
+
+    Raises:
+        AnalysisError: the step contains what is no flow of a Hamiltonian.
+    """
+    scheme = derivation.scheme
+    if not scheme.is_hamiltonian:
+        raise AnalysisError(
+            "the step contains what no piece of H generates (a readout, friction, noise, a "
+            "projection, a cooling map that is not exact, sums that lag): it is no flow of a "
+            "modified Hamiltonian"
+        )
+    return tuple(item for item in scheme.integrator.composition if isinstance(item, Piece))
+
+
 def _pieces(derivation: Derivation, loss: sp.Expr | None) -> dict[str, sp.Expr]:
     """The generator of each letter of the composition."""
-    parts = derivation.separation
-    if not parts.is_complete:
-        worst = parts.obstructions[0]
-        raise AnalysisError(
-            f"H does not split into pieces with exact flows: {to_unicode(worst.term)}: "
-            f"{worst.reason}"
-        )
     if derivation.hamiltonian.has(t):
         raise AnalysisError(
             "H depends on t explicitly, so the brackets of its pieces at one time are not those "
             "of the step"
         )
-    moment = Total(derivation.space.coupling * w)
+    pieces = derivation.scheme.pieces
     generators = {
-        "A": parts.potential + parts.thermal,
-        "K": parts.potential,
-        "C": parts.thermal,
-        "B": parts.kinetic,
-        "D": parts.dilation * moment,
+        letter: sp.Add(*(flow.generator for flow in pieces[letter] if flow.generator is not None))
+        for letter in dict.fromkeys(p.letter for p in _composition(derivation))
     }
-    letters = {p.letter for p in get_integrator(derivation.spec.integrator).composition}
-    used = {a: g for a, g in generators.items() if a in letters and g != 0}
-    if loss is None:
-        return used
-    return {letter: sp.expand(generator.xreplace({L: loss})) for letter, generator in used.items()}
+    used = {letter: generator for letter, generator in generators.items() if generator != 0}
+    if "A" in used and len({"K", "C"} & set(used)) == 1:
+        raise AnalysisError(
+            "the composition has A and only one of its parts K and C: their brackets are not "
+            "independent letters"
+        )
+    if loss is not None:
+        used = {letter: sp.expand(g.xreplace({L: loss})) for letter, g in used.items()}
+    return {a: g for a, g in used.items() if a != "A" or not {"K", "C"} & set(used)}
+
+
+def _letters(letter: str, pieces: Mapping[str, sp.Expr]) -> tuple[str, ...]:
+    """A is the sum of K and C where these occur by themselves."""
+    return ("C", "K") if letter == "A" and "A" not in pieces else (letter,)
 
 
 class _Brackets:
@@ -211,11 +231,8 @@ class _Brackets:
         for letter, piece in pieces.items():
             self._known[letter] = piece
 
-    def combination(self, series: Mapping[Word, Fraction]) -> sp.Expr:
-        terms = (
-            sp.Rational(c.numerator, c.denominator) * self.value(standard_bracketing(word))
-            for word, c in series.items()
-        )
+    def combination(self, series: Mapping[Word, sp.Expr]) -> sp.Expr:
+        terms = (c * self.value(standard_bracketing(word)) for word, c in series.items())
         return _sorted_out(sp.Add(*terms))
 
     def value(self, bracketing: Bracketing) -> sp.Expr:
@@ -240,8 +257,8 @@ def _opened(total: Total) -> sp.Expr:
 
 def _claims(
     derivation: Derivation,
-    series: Mapping[Word, Fraction],
-    factors: list[tuple[str, Fraction]],
+    series: Mapping[Word, sp.Expr],
+    factors: list[tuple[tuple[str, ...], sp.Expr]],
     degree: int,
 ) -> tuple[Claim, ...]:
     holds = reproduces(series, factors, degree)
@@ -252,7 +269,7 @@ def _claims(
         Claim(
             f"the exponential of the series is the composition, through degree {degree}{frozen}",
             Verdict.PROVED if holds else Verdict.REFUTED,
-            "multiplied out in the free algebra, exact rationals",
+            "multiplied out in the free algebra, exact numbers",
         ),
         derivation.space.check_jacobi(),
     )

@@ -18,7 +18,8 @@ from symplectic_codegen.algebra.forms import readable
 from symplectic_codegen.algebra.notation import to_latex, to_unicode
 from symplectic_codegen.algebra.proof import Claim, Verdict
 from symplectic_codegen.analysis.domain import Domain
-from symplectic_codegen.analysis.linear_step import LinearStep
+from symplectic_codegen.analysis.linear_step import LinearStep, single_call
+from symplectic_codegen.analysis.stability import damped
 from symplectic_codegen.errors import AnalysisError
 
 SMALLEST, LARGEST = sp.symbols("lambda_min lambda_max", positive=True)
@@ -72,6 +73,7 @@ def optimum(
     lr = 2/(λ_max + λ_min)
     rate = (λ_max − λ_min)/(λ_max + λ_min)
     """
+    single_call(step)
     if step.gain is None:
         raise AnalysisError(
             "the trace is not of the form 1 + D − B·λ, so critical damping at both ends of a "
@@ -80,6 +82,7 @@ def optimum(
     D, B = step.determinant, step.gain
     if sp.simplify(D - 1) == 0:
         raise AnalysisError("the step preserves area: no choice of hyperparameters contracts")
+    domain = damped(step, domain)
     if any(domain.sign(expr) != 1 for expr in (1 - D, B)):
         raise AnalysisError("the step is not damped for every choice of its hyperparameters")
     found = _critical(D, B, domain, steps, others) or _balanced(D, B, domain, steps, others)

@@ -75,7 +75,10 @@ class Stability(Printable):
         what = "bounded, without contraction," if self.is_marginal else "stable"
         rows = [prefixed(f"{what} if and only if ", c.formula()) for c in self.essential[:1]]
         rows += [prefixed("and ", c.formula()) for c in self.essential[1:]]
-        if not self.essential:
+        if not self.conditions and self.at_defaults:
+            text = "stable where |T| < 1 + D and D < 1; from small steps on, numerically:"
+            rows = [Formula(text, r"\text{stable where } |T| < 1 + D,\ D < 1")]
+        elif not self.essential:
             rows = [Formula(f"{what} everywhere", rf"\text{{{what} everywhere}}")]
         held = [c.formula() for c in self.conditions if c.always]
         rows += [suffixed(f, " holds within the bounds") for f in held]
@@ -144,11 +147,14 @@ def stability(
     >>> print(stability(linear_step(d), domain_of(d)).essential[0])
     (1 − dampening)·λ·lr < 2·(1 + momentum)
     """
+    if step.calls > 1:
+        return _numerical(step, defaults or {})
     D, shift = step.determinant, _visible_shift(step)
     T = sp.expand(step.trace.subs(CURVATURE, CURVATURE - shift)) if shift != 0 else step.trace
     curvature = CURVATURE + shift
     is_marginal = sp.simplify(D - 1) == 0
     found = [] if is_marginal else _positive(1 - D, domain, curvature)
+    domain = damped(step, domain)
     for expr in (1 - T + D, 1 + T + D):
         found += _positive(expr, domain, curvature)
     conditions = tuple(dict.fromkeys(found))
@@ -160,9 +166,55 @@ def stability(
     return replace(result, at_defaults=reduced, defaults=known)
 
 
+def damped(step: LinearStep, domain: Domain) -> Domain:
+    """The part of the domain in which the step can contract, where that is a bound on one symbol.
+
+    Raises:
+        AnalysisError: the determinant is at least one everywhere.
+    """
+    D = step.determinant
+    if D == 1 or domain.sign(1 - D) is not None:
+        return domain
+    for condition in _positive(1 - D, domain, CURVATURE):
+        if condition.left.is_Symbol and condition.right.is_Rational:
+            domain = domain.below(condition.left, condition.right)
+    return domain
+
+
+def _numerical(step: LinearStep, defaults: Mapping[sp.Symbol, sp.Expr]) -> Stability:
+    """The first interval of stability for one set of hyperparameters, by the roots of polynomials.
+
+    The step size and the curvature enter as their product alone, so that the former is put to 1.
+
+    Raises:
+        AnalysisError: more than the step size is left open.
+    """
+    left = (step.matrix.free_symbols - set(defaults)) - {CURVATURE}
+    size = [s for s in left if s.name == "lr"] or sorted(left, key=lambda s: str(s.name))
+    if len(left) != 1:
+        raise AnalysisError(
+            "with several gradients a step the conditions of stability have a high degree in the "
+            "curvature, and no closed form; for a number give values to "
+            f"{', '.join(sorted(s.name for s in left))} but one by --set"
+        )
+    (parameter,) = size
+    numbers = {**defaults, parameter: sp.S.One}
+    T, D = (sp.N(e.subs(numbers), 30) for e in (sp.expand(step.trace), step.determinant))
+    edges = []
+    for expr in (1 - T + D, 1 + T + D):
+        roots = sp.Poly(sp.expand(expr), CURVATURE).nroots(n=20, maxsteps=200)
+        edges += [r for r in roots if r.is_real and r > sp.Float("1e-12")]
+    if not edges:
+        raise AnalysisError("no edge of stability was found")
+    bound = Condition(CURVATURE * parameter, sp.Float(min(edges), 8))
+    return Stability((), bool(D == 1), (bound,), dict(defaults))
+
+
 def rate(step: LinearStep, domain: Domain) -> Rate:
     """The spectral radius of a constant step."""
     T, D = step.trace, step.determinant
+    if step.calls > 1:
+        return Rate(sp.sqrt(D), (sp.Abs(T) + sp.sqrt(T**2 - 4 * D)) / 2)
     modulus = T if domain.sign(T) == 1 else sp.Abs(T)
     if D == 0:
         return Rate(None, modulus)
