@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from symplectic_codegen import catalog as catalog
     from symplectic_codegen.analysis.analyze import Analysis as Analysis
     from symplectic_codegen.analysis.analyze import analyze as analyze
+    from symplectic_codegen.analysis.verdict import Judgement as Judgement
+    from symplectic_codegen.analysis.verdict import verdict as verdict
     from symplectic_codegen.driver import Derivation as Derivation
     from symplectic_codegen.driver import derive as derive
     from symplectic_codegen.errors import SymplecticCodegenError as SymplecticCodegenError
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "Analysis": "symplectic_codegen.analysis.analyze",
     "Derivation": "symplectic_codegen.driver",
+    "Judgement": "symplectic_codegen.analysis.verdict",
     "Hamiltonian": "symplectic_codegen.language.hamiltonian",
     "Spec": "symplectic_codegen.language.spec",
     "SymplecticCodegenError": "symplectic_codegen.errors",
@@ -37,6 +40,7 @@ _PLACES = {
     "derive": "symplectic_codegen.driver",
     "generate": "symplectic_codegen.generation",
     "load": "symplectic_codegen.generation",
+    "verdict": "symplectic_codegen.analysis.verdict",
     "verify": "symplectic_codegen.verification.verify",
 }
 
@@ -44,6 +48,7 @@ __all__ = [
     "Analysis",
     "Derivation",
     "Hamiltonian",
+    "Judgement",
     "Spec",
     "SymplecticCodegenError",
     "__version__",
@@ -52,6 +57,7 @@ __all__ = [
     "derive",
     "generate",
     "load",
+    "verdict",
     "verify",
 ]
 

@@ -174,6 +174,46 @@ def analyze(
 
 
 @main.command()
+@click.argument("proposal", nargs=-1, required=True)
+@click.option("--given", metavar="NAME", multiple=True, help="A further vector, such as a metric.")
+@click.option(
+    "--save", metavar="FILE", type=click.Path(path_type=Path), help="Write the spec it amounts to."
+)
+@click.option("--format", "form", type=_FORMATS, default="text", show_default=True)
+def verdict(
+    proposal: tuple[str, ...], given: tuple[str, ...], save: Path | None, form: str
+) -> None:
+    """Is there a Hamiltonian for it? Of a velocity field, or of a whole update rule.
+
+    \b
+    A velocity:     "X/(1 + b*dot(X, X))"
+    An update rule: "X = mu*X + (1 - mu)*G" "w = w - lr*X/(1 + b*dot(X, X))"
+
+    Exit status 0: there is one, and the engine derives the proposal from it; 1: there is none, and
+    the obstructions are named; 2: bad input.
+    """
+    from symplectic_codegen.analysis.verdict import verdict as judge
+
+    with _time_limit(DERIVATION_SECONDS):
+        judgement = judge("\n".join(proposal), given=given)
+        if form == "json":
+            text = json.dumps(judgement.as_json(), indent=2, ensure_ascii=False)
+        else:
+            text = judgement.as_text() if form == "text" else judgement.latex()
+    click.echo(text)
+    if save is not None:
+        from symplectic_codegen.files import write_files
+
+        found = judgement.representation
+        if found is None or not judgement.is_representable or not found.toml:
+            raise OutputError(f"{save}: there is no spec to write")
+        write_files(save.parent, {save.name: found.toml})
+        click.echo(f"{save}", err=True)
+    if not judgement.is_representable:
+        raise SystemExit(1)
+
+
+@main.command()
 @_source_options
 @click.option("--all", "everything", is_flag=True, help="The whole catalogue.")
 @click.option("--name", metavar="NAME", help="snake_case name of the optimizer.")

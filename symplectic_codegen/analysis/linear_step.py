@@ -196,6 +196,8 @@ def linearised_step(derivation: Derivation) -> LinearStep:
         notes.append("λ is the curvature along a coordinate, or of the preconditioned Hessian")
     if bent:
         notes.append("linearised at the minimum (X, w) = (0, 0)")
+    if derivation.scheme.program.before:
+        notes.append("X and w are those that the program stores, between the parts of a step")
     if calls > 1:
         notes.append(
             f"one step takes {calls} gradients: its trace is of degree {calls} in the curvature"

@@ -17,6 +17,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 
 import sympy as sp
 
@@ -45,6 +46,16 @@ class Kind(Enum):
     UNKNOWN = "no closed form"
 
 
+# What the engine has beside Hamiltonians that does it all the same.
+_BEYOND: Mapping[Kind, str] = MappingProxyType(
+    {
+        Kind.READOUT: "a readout in the integrator, as in nesterov: C [B] K B",
+        Kind.FRICTION: "Rayleigh friction, --friction, for a friction that is a vector in X",
+        Kind.NOISE: "noise on the momenta, --noise",
+    }
+)
+
+
 @dataclass(frozen=True)
 class Obstruction:
     """One reason why no Hamiltonian of this engine gives the rule.
@@ -58,6 +69,11 @@ class Obstruction:
     statement: str
     evidence: str = ""
     curl: Curl | None = None
+
+    @property
+    def beyond(self) -> str:
+        """What of the engine could stand in, outside the Hamiltonian class; may be empty."""
+        return _BEYOND.get(self.kind, "")
 
     def __str__(self) -> str:
         detail = f": {self.evidence}" if self.evidence else ""
@@ -103,6 +119,8 @@ class NormalForm:
     fields: tuple[Relaxation, ...] = ()
     reads_old_fields: bool = False
     point: sp.Expr | None = None
+    cooled: tuple[sp.Expr, sp.Expr] = (sp.S.One, sp.S.One)
+    kicked: sp.Expr | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +128,7 @@ class Decomposition:
     """A rule taken apart: its normal form if it has one, and every obstruction found.
 
     Args:
+        form: also where nothing but the curl of its velocity stands in the way.
         velocity: as far as it is known, for its curl.
         fields: the memory fields among the states.
     """
@@ -139,14 +158,14 @@ def decompose(rule: ProposedRule) -> Decomposition:
     found = (*noise, *hindered, *unmoved, *forgetful)
     if drift is None:
         return Decomposition(None, found, None, fields)
-    keep, velocity = drift
+    keep, velocity, kicked = drift
     old = [f for f in fields if velocity.has(unrolled.old(f.name))]
     if old and any(velocity.has(f.symbol) for f in fields):
         mixed = "some memory fields are read before their own step, some after it"
         found = (*found, Obstruction(Kind.STATE, mixed))
     velocity = velocity.xreplace({unrolled.old(f.name): f.symbol for f in old})
-    found = (*found, *_curl_obstruction(velocity))
     if found or kick is None:
+        found = (*found, *_curl_obstruction(velocity))
         return Decomposition(None, found, velocity, fields)
     decay, gain, force = kick
     user = {unrolled.old(s.name): s for s in rule.states}
@@ -160,8 +179,10 @@ def decompose(rule: ProposedRule) -> Decomposition:
         fields,
         bool(old),
         None if point == w else point.xreplace(user),
+        _cooled(unrolled, momentum),
+        None if point == w or keep != 1 else kicked,
     )
-    return Decomposition(form, (), velocity, fields)
+    return Decomposition(form, tuple(_curl_obstruction(velocity)), velocity, fields)
 
 
 class _Unrolled:
@@ -306,11 +327,14 @@ def _drift(
     momentum: Component | None,
     kick: tuple[sp.Expr, sp.Expr, sp.Expr] | None,
     point: sp.Expr,
-) -> tuple[tuple[sp.Expr, sp.Expr] | None, list[Obstruction]]:
-    """How the point moves at which the gradient is read: (keep, velocity in the new momenta X)."""
+) -> tuple[tuple[sp.Expr, sp.Expr, sp.Expr] | None, list[Obstruction]]:
+    """How the point moves at which the gradient is read.
+
+    As (keep, velocity in the new momenta X, the part of it that follows the kick).
+    """
     if momentum is None:
-        moved, old = unrolled.weights.xreplace({G: X}), None
-        shift = point - w
+        before = moved = unrolled.weights.xreplace({G: X})
+        old, shift = None, point - w
     else:
         old = unrolled.old(momentum.name)
         settled = _settled(unrolled, momentum)
@@ -345,7 +369,7 @@ def _drift(
         rest = sp.factor_terms(sp.Add(*carried) - velocity)
         shown = f"w is moved by {_shown(rest)}" if carried else f"v = {_shown(velocity)}"
         found.append(Obstruction(Kind.READOUT, statement, shown))
-    return (slope.diagonal, velocity), found
+    return (slope.diagonal, velocity, _expanded(w - before)), found
 
 
 def _settled(unrolled: _Unrolled, momentum: Component) -> dict[sp.Basic, sp.Expr]:
@@ -365,6 +389,16 @@ def _settled(unrolled: _Unrolled, momentum: Component) -> dict[sp.Basic, sp.Expr
     return rules
 
 
+def _cooled(unrolled: _Unrolled, momentum: Component | None) -> tuple[sp.Expr, sp.Expr]:
+    """By what the momenta are multiplied before the kick, and after it."""
+    if momentum is None:
+        return sp.S.One, sp.S.One
+    name, (old, *later) = momentum.name, unrolled.chain(momentum.name)
+    kick = next((v for v in later if unrolled.from_value(old, v, name).has(G)), later[-1])
+    before = jacobian(unrolled.from_value(old, kick, name), old).diagonal
+    return before, jacobian(unrolled.from_value(kick, unrolled.new(name), name), kick).diagonal
+
+
 def _map_obstruction(slope: Operator, unrolled: _Unrolled) -> Obstruction:
     shown = [_shown(slope.diagonal)] + [f"({_shown(u)})·({_shown(v)})" for u, v in slope.rank_ones]
     evidence = "∂w⁺/∂w is " + " + ".join(part for part in shown if part != "0")
@@ -376,7 +410,9 @@ def _map_obstruction(slope: Operator, unrolled: _Unrolled) -> Obstruction:
 
 
 def _fields(
-    unrolled: _Unrolled, momentum: Component | None, drift: tuple[sp.Expr, sp.Expr] | None
+    unrolled: _Unrolled,
+    momentum: Component | None,
+    drift: tuple[sp.Expr, sp.Expr, sp.Expr] | None,
 ) -> tuple[tuple[Relaxation, ...], list[Obstruction]]:
     """The states that the velocity reads, as memory fields."""
     fields: list[Relaxation] = []
@@ -454,6 +490,12 @@ def _expanded(expr: sp.Expr) -> sp.Expr:
             parts = [part * term for part in parts for term in factor.args]
         terms += parts
     return sp.Add(*terms)
+
+
+def proposed_name(expr: sp.Expr) -> sp.Expr:
+    """`expr` with every value of a state under the name that the user gave the state."""
+    marked = [s for s in expr.atoms(Component) if any(m in s.name for m in _MARKS)]
+    return expr.xreplace({s: Component(_plain(s.name)) for s in marked})
 
 
 def _shown(expr: sp.Expr) -> str:

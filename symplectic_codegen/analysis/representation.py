@@ -10,7 +10,7 @@ profile that is no pure exponential, such as the bias correction of Adam.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import sympy as sp
@@ -18,7 +18,7 @@ import sympy as sp
 from symplectic_codegen.algebra.forms import is_negative, shortest
 from symplectic_codegen.algebra.memory import Memory
 from symplectic_codegen.algebra.notation import to_ascii
-from symplectic_codegen.algebra.proof import Claim, Verdict, zero_claim
+from symplectic_codegen.algebra.proof import Claim, Verdict, vanishes, zero_claim
 from symplectic_codegen.algebra.symbols import Component, G, L, U, X, beta, c, h, k, t, tau, w
 from symplectic_codegen.algebra.vector import Total
 from symplectic_codegen.analysis.normal_form import Kind, NormalForm, Obstruction, Relaxation
@@ -30,6 +30,7 @@ from symplectic_codegen.language.proposals import STEP
 from symplectic_codegen.language.spec import Spec
 
 NAME = "proposal"
+_X_AFTER = Component("X_after")  # the momenta after the step
 _STEP_NAMES = ("lr", "eta", "learning_rate", "step", "eps", "epsilon")  # what people call it
 
 
@@ -78,6 +79,11 @@ class Representation:
     claims: tuple[Claim, ...]
     notes: tuple[str, ...] = ()
 
+    @property
+    def is_proved(self) -> bool:
+        """Whether the engine derives the rule from this Hamiltonian."""
+        return bool(self.claims) and self.claims[0].verdict is Verdict.PROVED
+
 
 @dataclass(frozen=True)
 class _Profile:
@@ -96,7 +102,39 @@ class _Profile:
 
 def represent(form: NormalForm) -> Representation | Obstruction:
     """The Hamiltonian of a rule in normal form, or what stands in the way of a closed form."""
-    rescaled = _without_step_number(form)
+    leapfrog = _as_leapfrog(form)
+    if leapfrog is not None:
+        found = _represent(*leapfrog, "conformal-leapfrog")
+        if isinstance(found, Representation) and found.is_proved:
+            return found
+    integrator = "P F E A O D B M" if form.reads_old_fields else "lie-trotter"
+    return _represent(form, form.velocity, integrator)
+
+
+def _as_leapfrog(form: NormalForm) -> tuple[NormalForm, sp.Expr] | None:
+    """A rule that cools and drifts by halves around the kick, in the momenta that are stored then.
+
+    That is cool, drift, kick, drift, cool with one kinetic energy T in both drifts. Given with it
+    is grad T in units of the step.
+    """
+    before, after = form.cooled
+    if not form.kicked or form.fields or before != after or before == 1:
+        return None
+    half = form.kicked.xreplace({X: after * X})  # of the momenta right after the kick
+    if not vanishes(form.velocity - form.kicked - half.xreplace({X: before * X})):
+        return None
+    stored = replace(
+        form,
+        gain=before * form.gain,
+        force=before * form.force,
+        velocity=form.velocity.xreplace({X: X / before}),
+    )
+    return stored, 2 * half
+
+
+def _represent(form: NormalForm, motion: sp.Expr, integrator: str) -> Representation | Obstruction:
+    """The Hamiltonian with grad T = `motion`, in units of the step."""
+    rescaled = _without_step_number(form, motion)
     if rescaled is None:
         return Obstruction(
             Kind.TIME,
@@ -105,7 +143,7 @@ def represent(form: NormalForm) -> Representation | Obstruction:
     names = _Names(form)
     step = _step_size(form, rescaled)
     if step is None:
-        velocity, scale = rescaled.velocity * h / tau, rescaled.scale
+        velocity, scale = names.step_size(rescaled.velocity), rescaled.scale
     else:
         parameter, velocity, scale = step
         names.define(parameter, tau / h)
@@ -125,14 +163,17 @@ def represent(form: NormalForm) -> Representation | Obstruction:
         )
         if (rate := names.rate("nu", f.decay, f"decay_{f.name}")) is not None
     }
-    if len(fields) < len(form.fields) or (shrinking is None) or _is_timed(scale, form.fields):
+    if len(fields) < len(form.fields) or shrinking is None or _is_timed(scale, form.fields):
         return Obstruction(Kind.TIME, "a decay rate changes with the number of the step")
     profile = _profile(form, names, cooling, shrinking, rescaled.rescaling)
     if profile is None:
         return Obstruction(
             Kind.TIME, "no thermal profile with this friction was found in closed form"
         )
-    impulse = _impulse(form, names, cooling, shrinking, scale / rescaled.rescaling)
+    kicks_alone = integrator == "conformal-leapfrog"
+    impulse = _impulse(
+        form, names, cooling, shrinking, scale / rescaled.rescaling, kicks_alone=kicks_alone
+    )
     if impulse is None:
         return Obstruction(Kind.UNKNOWN, "the force has a potential, but no closed form was found")
     H = (
@@ -141,7 +182,7 @@ def represent(form: NormalForm) -> Representation | Obstruction:
         + h / k * profile.thermal * U
         + h / k * shrinking * beta * Total(X * w)
     )
-    return _finished(form, kinetic, names.physical(H), profile, scale, names, fields)
+    return _finished(form, kinetic, names.physical(H), profile, scale, names, fields, integrator)
 
 
 @dataclass(frozen=True)
@@ -162,15 +203,15 @@ class _Rescaled:
     normalized: tuple[bool, ...]
 
 
-def _without_step_number(form: NormalForm) -> _Rescaled | None:
+def _without_step_number(form: NormalForm, motion: sp.Expr) -> _Rescaled | None:
     sign = -1 if is_negative(form.gain.xreplace({STEP: sp.Integer(3)})) else 1
     weights = tuple(sp.cancel(f.gain / (1 - f.decay)) for f in form.fields)
-    for rescaling in _rescalings(form.velocity):
+    for rescaling in _rescalings(motion):
         for normalized in product((False, True), repeat=len(form.fields)):
             rules: dict[sp.Basic, sp.Expr] = {X: sign * rescaling * X}
             for f, flag in zip(form.fields, normalized, strict=True):
                 rules[f.symbol] = (1 - f.decay**STEP) * f.symbol if flag else f.symbol
-            velocity = form.velocity.xreplace(rules)
+            velocity = motion.xreplace(rules)
             if not velocity.has(STEP):
                 return _Rescaled(velocity, sign * rescaling, rescaling, weights, normalized)
     return None
@@ -204,6 +245,14 @@ class _Names:
         """A parameter of the rule is this in physical ones."""
         self._defined[parameter] = physical
         self.named.append(Named(parameter.name, physical, parameter))
+
+    def step_size(self, velocity: sp.Expr) -> sp.Expr:
+        """The velocity in units of the step: a number in front of it gets a name."""
+        number, rest = sp.factor_terms(velocity).as_coeff_Mul()
+        if number == 1 or not number.is_positive:
+            return velocity * h / tau
+        self.named.append(Named(self._fresh("lr"), tau / h, number))
+        return rest
 
     def rate(self, name: str, factor: sp.Expr, fallback: str) -> sp.Expr | None:
         """The rate r with exp(-r tau) = factor; None if the factor changes with the step."""
@@ -284,7 +333,13 @@ def _is_timed(scale: sp.Expr, fields: tuple[Relaxation, ...]) -> bool:
 
 
 def _impulse(
-    form: NormalForm, names: _Names, cooling: sp.Expr | None, shrinking: sp.Expr, scale: sp.Expr
+    form: NormalForm,
+    names: _Names,
+    cooling: sp.Expr | None,
+    shrinking: sp.Expr,
+    scale: sp.Expr,
+    *,
+    kicks_alone: bool,
 ) -> sp.Expr | None:
     """The potential whose impulse over one step is gain G + force, without its profile."""
     forces = potential(form.force, w) if form.force != 0 else sp.S.Zero
@@ -292,7 +347,10 @@ def _impulse(
         return None
     gain = sp.cancel(form.gain / scale)
     landscape = L + sp.expand_mul(forces / form.gain)
-    if cooling is None or cooling + shrinking == 0:
+    if kicks_alone:
+        # The kick is cooled once more, by half before it and by half after it.
+        per_unit, weight = tau / h * sp.exp(-(cooling or 0) * tau), gain * tau
+    elif cooling is None or cooling + shrinking == 0:
         per_unit, weight = tau / h, gain * h / tau
     else:
         # A constant force, cooled and then stretched by the dilation, gives this much per unit.
@@ -380,10 +438,10 @@ def _finished(
     scale: sp.Expr,
     names: _Names,
     fields: Mapping[sp.Symbol, sp.Expr],
+    integrator: str,
 ) -> Representation:
     """The spec of the Hamiltonian, and the proof."""
     text = to_ascii(H)
-    integrator = "A D B M" if form.reads_old_fields else "lie-trotter"
     toml = _toml(text, integrator, tuple(names.named), profile, step_is_free=tau in H.free_symbols)
     vectors = sorted(_given_vectors(H), key=lambda s: str(s.name))
     shown = kinetic.xreplace(dict(fields))
@@ -444,8 +502,10 @@ def _toml(
         lines += ["", f"[reparametrization.{n.name}]", f'equals = "{to_ascii(n.equals)}"']
         if n.value.is_Rational:
             lines.append(f'default = "{n.value}"')
-            is_free = 0 < n.value < 1 and not n.equals.has(c)
-            lines.append('bounds = "[0, 1]"' if is_free else f'bounds = "[{n.value}, {n.value}]"')
+            is_share = n.equals.has(sp.exp) and not n.equals.has(c) and n.value != 0
+            is_open = n.equals == tau / h
+            bound = "[0, 1]" if is_share else f"[{n.value}, {n.value}]"
+            lines += [] if is_open else [f'bounds = "{bound}"']
     return "\n".join(lines) + "\n"
 
 
@@ -461,9 +521,8 @@ def _proof(
     update = [(a.target, a.expr.xreplace(values)) for a in derivation.update.inlined()]
     step = {STEP: STEP_NUMBER}
     before, after = scale.xreplace({STEP: STEP_NUMBER - 1}), scale.xreplace(step)
-    kicked = _composed(update, X)
     proposed = (form.decay * before * X + form.gain * G + form.force).xreplace(step) / after
-    residuals = [kicked - proposed]
+    residuals = [_composed(update, X) - proposed]
     memories = {f.symbol: next(iter(fields[f.symbol].atoms(Memory))) for f in form.fields}
     for f in form.fields:
         memory = memories[f.symbol]
@@ -479,13 +538,27 @@ def _proof(
         for s, f in ((f.symbol, f) for f in form.fields)
     }
     moved = (form.keep * w - form.velocity.xreplace(put)).xreplace(step)
-    residuals.append(_composed(update, w) - moved)
+    if sum(target == X for target, _ in update) > 1:
+        # The weights move between changes of the momenta: all in the momenta after the step.
+        pushed = sp.solve(proposed - _X_AFTER, G)[0]
+        residuals.append(_drifted(update, pushed) - moved.xreplace({X: _X_AFTER}))
+    else:
+        residuals.append(_composed(update, w) - moved)
     claim = zero_claim(
         "the step that the engine derives from this Hamiltonian is the proposed rule",
         [sp.powsimp(sp.expand(r)) for r in residuals],
         "update equations compared, symbolic d, any loss",
     )
     return (claim, derivation.scheme.check_symplectic(), derivation.scheme.check_conformal())
+
+
+def _drifted(update: list[tuple[sp.Symbol, sp.Expr]], pushed: sp.Expr) -> sp.Expr:
+    """The new weights, with the gradient `pushed` that takes the momenta to _X_AFTER."""
+    current: dict[sp.Basic, sp.Expr] = {G: pushed}
+    for target, expr in update:
+        value = expr.xreplace(current)
+        current[target] = sp.expand(value) if target == X else value
+    return current[w]
 
 
 def _composed(update: list[tuple[sp.Symbol, sp.Expr]], target: sp.Symbol) -> sp.Expr:
