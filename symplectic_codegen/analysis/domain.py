@@ -52,6 +52,9 @@ class Domain:
         """The limit for `variable` to infinity, for any point in the box; None if not found."""
         if not expr.has(variable):
             return expr
+        faded = expr.replace(lambda e: self._fades(e, variable), lambda e: sp.S.Zero)
+        if not faded.has(variable, sp.nan, sp.zoo, sp.oo):
+            return faded
         below_one = {
             s: sp.exp(-sp.Dummy(f"{s.name}_", positive=True))
             for s in sorted(expr.free_symbols, key=lambda s: str(s.name))
@@ -66,6 +69,15 @@ class Domain:
         if value.has(sp.Limit, sp.oo, sp.zoo, sp.nan, sp.AccumBounds):
             return None
         return sp.powsimp(value).xreplace(back)
+
+    def _fades(self, node: sp.Expr, variable: sp.Symbol) -> bool:
+        """Whether `node` is a power that goes to zero as `variable` grows."""
+        if isinstance(node, sp.exp):
+            return self.sign(sp.diff(node.args[0], variable)) == -1
+        if not (node.is_Pow and node.exp.has(variable)) or node.base.has(variable):
+            return False
+        grows = self.sign(sp.diff(node.exp, variable)) == 1
+        return grows and self.sign(node.base) == 1 and self.sign(1 - node.base) == 1
 
     def _sign_of_factor(self, factor: sp.Expr) -> int | None:
         if factor.is_positive:
