@@ -63,7 +63,7 @@ class Curl:
 
     def formula(self) -> Formula:
         """The curl with indices i and j."""
-        name, latex = self.variable.name, to_latex(self.variable)
+        name = latex = self.variable.name
         left = f"∂vᵢ/∂{name}ⱼ − ∂vⱼ/∂{name}ᵢ"
         left_latex = rf"\partial_{{{latex}_j}} v_i - \partial_{{{latex}_i}} v_j"
         if not self.pairs:
@@ -292,23 +292,22 @@ def _radial(field: sp.Expr, variable: Component) -> sp.Expr | None:
     sums = {R: sp.Dummy("R", positive=True) for R in outer_totals(integrand)}
     if any(R.body.has(s) for R in sums):
         return None
-    try:
-        found = sp.integrate(integrand.xreplace(sums), (s, 0, 1))
-    except (NotImplementedError, ValueError):
+    found = _smooth(integrand.xreplace(sums), s)
+    if found is None:
         return None
-    if found.has(sp.Integral, sp.oo, sp.zoo, sp.nan):
+    total = found.xreplace({s: sp.S.One}) - found.xreplace({s: sp.S.Zero})
+    if total.has(sp.oo, sp.zoo, sp.nan):
         return None
-    return found.xreplace({name: R for R, name in sums.items()})
+    return total.xreplace({name: R for R, name in sums.items()})
 
 
 def _smooth(expr: sp.Expr, x: sp.Symbol) -> sp.Expr | None:
     if not expr.has(x):
         return expr * x
+    # SymPy's other integrators find more, and can search for minutes.
     found = _by_power(expr, x)
     if found is None:
         found = manualintegrate(expr, x)
-    if found.has(sp.Integral):
-        found = sp.integrate(expr, x)
     if found.has(sp.Integral, sp.Piecewise, sp.I) or sp.simplify(sp.diff(found, x) - expr) != 0:
         return None
     return _shorter(found)

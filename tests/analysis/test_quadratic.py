@@ -14,7 +14,12 @@ from symplectic_codegen.algebra.symbols import START
 from symplectic_codegen.analysis.analyze import analyze
 from symplectic_codegen.analysis.domain import Domain
 from symplectic_codegen.analysis.fluctuation import NOISE
-from symplectic_codegen.analysis.linear_step import LinearStep, linear_step, linearised_step, settled
+from symplectic_codegen.analysis.linear_step import (
+    LinearStep,
+    linear_step,
+    linearised_step,
+    settled,
+)
 from symplectic_codegen.analysis.linearisation import CURVATURE
 from symplectic_codegen.analysis.optimum import LARGEST, SMALLEST
 from symplectic_codegen.analysis.stability import Condition
@@ -96,7 +101,7 @@ def test_nesterov_is_the_least_stable_and_not_conformal() -> None:
 
 
 def test_polyaks_optimum() -> None:
-    """Polyak (1964): momentum ((sqrt M - sqrt m)/(sqrt M + sqrt m))**2, lr 4/(sqrt M + sqrt m)**2."""
+    """Polyak (1964): ((sqrt M - sqrt m)/(sqrt M + sqrt m))**2 and 4/(sqrt M + sqrt m)**2."""
     best = of("heavy_ball").optimum
     m, M = sp.sqrt(SMALLEST), sp.sqrt(LARGEST)
     assert equal(best.values[momentum], ((M - m) / (M + m)) ** 2)
@@ -217,7 +222,9 @@ def test_the_rate_is_the_spectral_radius(name: str) -> None:
         T, D = (complex(sp.N(e.subs(here), 30)).real for e in (
             analysis.step.trace, analysis.step.determinant))  # fmt: skip
         expected = np.abs(np.linalg.eigvals(M)).max()
-        branch = rate.oscillating if T**2 < 4 * D and rate.oscillating is not None else rate.monotone
+        branch = (
+            rate.oscillating if T**2 < 4 * D and rate.oscillating is not None else rate.monotone
+        )
         assert abs(complex(sp.N(branch.subs(here), 30))) == pytest.approx(expected, rel=1e-9)
         stable = all(
             float(cond.left.subs(here)) < float(cond.right.subs(here))
