@@ -274,6 +274,8 @@ def _momentum_of(unrolled: _Unrolled) -> Component | None:
     linear = [s for s in driven if not jacobian(unrolled.step(s.name), G).diagonal.has(G)]
     if not linear and not unrolled.weights.has(G):
         linear = driven  # a gradient that is clipped, say: there is nothing else that moves w
+    if not driven and not unrolled.weights.has(G):
+        linear = vectors  # no gradient anywhere: said where the kick is looked at
     return X if X in linear else linear[0] if linear else None
 
 
@@ -298,6 +300,9 @@ def _kick(
     if found:
         return None, found
     decay, strength = friction.diagonal, gain.diagonal
+    if strength == 0:
+        statement = "no gradient drives the momenta"
+        return None, [Obstruction(Kind.FORCE, statement, f"{momentum.name} ← {_shown(expr)}")]
     force = _expanded(expr - decay * old - strength * G)
     if force.has(*unrolled.definitions, L, old) or not curl(force, w).is_zero:
         statement = "a part of the force has no potential in w"
@@ -350,7 +355,11 @@ def _drift(
     held = moved.xreplace({G: _HELD_G, L: _HELD_L})  # what a change of w does to them comes later
     slope = jacobian(held, w)
     if not _is_constant(slope):
-        return None, [_map_obstruction(slope, unrolled)]
+        # At X = 0 a velocity vanishes, a map of the weights does not.
+        at_rest = jacobian(_without(held, X, _HELD_G), w)
+        if not _is_constant(at_rest):
+            return None, [_map_obstruction(slope)]
+        slope = at_rest
     velocity = _expanded(slope.diagonal * w - moved)
     found: list[Obstruction] = []
     if velocity.has(w, L):
@@ -370,6 +379,12 @@ def _drift(
         shown = f"w is moved by {_shown(rest)}" if carried else f"v = {_shown(velocity)}"
         found.append(Obstruction(Kind.READOUT, statement, shown))
     return (slope.diagonal, velocity, _expanded(w - before)), found
+
+
+def _without(expr: sp.Expr, *vectors: Component) -> sp.Expr:
+    """`expr` with some vectors put to zero, in sums too."""
+    zero = dict.fromkeys(vectors, _ZERO)
+    return expr.xreplace({R: Total(R.body.xreplace(zero)) for R in outer_totals(expr)} | zero)
 
 
 def _settled(unrolled: _Unrolled, momentum: Component) -> dict[sp.Basic, sp.Expr]:
@@ -399,7 +414,7 @@ def _cooled(unrolled: _Unrolled, momentum: Component | None) -> tuple[sp.Expr, s
     return before, jacobian(unrolled.from_value(kick, unrolled.new(name), name), kick).diagonal
 
 
-def _map_obstruction(slope: Operator, unrolled: _Unrolled) -> Obstruction:
+def _map_obstruction(slope: Operator) -> Obstruction:
     shown = [_shown(slope.diagonal)] + [f"({_shown(u)})·({_shown(v)})" for u, v in slope.rank_ones]
     evidence = "∂w⁺/∂w is " + " + ".join(part for part in shown if part != "0")
     statement = (

@@ -17,6 +17,7 @@ from sympy.printing.latex import LatexPrinter
 
 from symplectic_codegen.algebra.display import Formula
 from symplectic_codegen.algebra.explicit import Coordinates, instantiate
+from symplectic_codegen.algebra.functions import Huber
 from symplectic_codegen.algebra.notation import to_latex, to_unicode
 from symplectic_codegen.algebra.operators import Operator, jacobian
 from symplectic_codegen.algebra.proof import (
@@ -153,15 +154,24 @@ def antiderivative(expr: sp.Expr, variable: sp.Symbol) -> sp.Expr | None:
     """The integral by `variable`, from zero where that converges; of kinks piece by piece.
 
     >>> antiderivative(sp.Max(sp.Min(X, 1), -1), X)
-    Max(-1, Min(1, X))**2/2 + Max(1, X) - Min(-1, X)
+    Huber(X, 1)
+    >>> antiderivative(sp.Max(X, 1), X)
+    Max(1, X)**2/2 + Min(1, X)
     """
     x = sp.Dummy("x", real=True, positive=variable.is_positive)
     inside = expr.xreplace({variable: x})
     try:
-        found = _with_kinks(inside, x) if inside.has(*KINKS) else _smooth(inside, x)
+        found = _clipped(inside, x)
+        if found is None:
+            found = _with_kinks(inside, x) if inside.has(*KINKS) else _smooth(inside, x)
     except UnorderedError:
         return None
     return None if found is None else found.xreplace({x: variable})
+
+
+def _kinks_of(*exprs: sp.Expr) -> sp.Expr:
+    """Something with the kinks of all of them."""
+    return sp.Add(*(sp.Dummy() * node for e in exprs for node in e.atoms(*KINKS)))
 
 
 def _without_constants(expr: sp.Expr, variable: Component) -> sp.Expr:
@@ -177,11 +187,19 @@ def _candidates(field: sp.Expr, variable: Component) -> Iterator[sp.Expr | None]
 
 
 def _is_potential(candidate: sp.Expr, field: sp.Expr, variable: Component) -> bool:
-    slope = gradient(candidate, variable)
-    if not (slope - field).has(*KINKS):
-        return _vanishes(slope - field)
+    return are_equal(gradient(candidate, variable), field, variable)
+
+
+def are_equal(a: sp.Expr, b: sp.Expr, variable: Component) -> bool:
+    """Whether two component expressions are equal, away from their kinks in `variable`.
+
+    >>> are_equal(sp.Max(X, 0) - sp.Max(-X, 0), X, X)
+    True
+    """
+    if not (a - b).has(*KINKS):
+        return _vanishes(a - b)
     try:
-        return all(_vanishes(a - b) for a, b in _by_pieces(slope, field, variable))
+        return all(_vanishes(u - v) for u, v in _by_pieces(a, b, variable))
     except UnorderedError:
         return False
 
@@ -209,7 +227,7 @@ def _by_pieces(
         pairs = [
             (restrict(a, symbol, piece), restrict(b, symbol, piece))
             for a, b in pairs
-            for piece in pieces(b, symbol)
+            for piece in pieces(_kinks_of(a, b), symbol)
         ]
     for a, b in pairs:
         yield a.xreplace(back), b.xreplace(back)
@@ -336,6 +354,17 @@ def _shorter(expr: sp.Expr) -> sp.Expr:
     """One of a few forms of an antiderivative; constants are dropped."""
     forms = [expr, sp.factor_terms(sp.expand(expr)), sp.logcombine(expr)]
     return min(forms, key=lambda e: (sp.count_ops(e), str(e)))
+
+
+def _clipped(expr: sp.Expr, x: sp.Symbol) -> sp.Expr | None:
+    """The primitive of a multiple of x clipped to [-delta, delta], which has a name."""
+    number, clip = expr.as_independent(x, as_Add=False)
+    if not isinstance(clip, sp.Max) or len(clip.args) != 2:
+        return None
+    for low, inner in (clip.args, clip.args[::-1]):
+        if isinstance(inner, sp.Min) and set(inner.args) == {x, -low} and not low.has(x):
+            return number * Huber(x, -low)
+    return None
 
 
 def _with_kinks(expr: sp.Expr, x: sp.Symbol) -> sp.Expr | None:

@@ -22,7 +22,7 @@ from symplectic_codegen.algebra.proof import Claim, Verdict, vanishes, zero_clai
 from symplectic_codegen.algebra.symbols import Component, G, L, U, X, beta, c, h, k, t, tau, w
 from symplectic_codegen.algebra.vector import Total
 from symplectic_codegen.analysis.normal_form import Kind, NormalForm, Obstruction, Relaxation
-from symplectic_codegen.analysis.potential import potential
+from symplectic_codegen.analysis.potential import are_equal, potential
 from symplectic_codegen.discretization.update import STEP_NUMBER
 from symplectic_codegen.driver import Derivation
 from symplectic_codegen.errors import SymplecticCodegenError
@@ -522,49 +522,50 @@ def _proof(
     step = {STEP: STEP_NUMBER}
     before, after = scale.xreplace({STEP: STEP_NUMBER - 1}), scale.xreplace(step)
     proposed = (form.decay * before * X + form.gain * G + form.force).xreplace(step) / after
-    residuals = [_composed(update, X) - proposed]
-    memories = {f.symbol: next(iter(fields[f.symbol].atoms(Memory))) for f in form.fields}
+    derived: dict[sp.Basic, sp.Expr] = {}
+    for target, expr in update:
+        derived[target] = expr.xreplace(derived)
+    residuals = [derived.get(X, X) - proposed]
+    put: dict[sp.Basic, sp.Expr] = {X: after * _X_AFTER}
     for f in form.fields:
-        memory = memories[f.symbol]
-        factor = (fields[f.symbol] / memory).xreplace(step)
+        memory = next(iter(fields[f.symbol].atoms(Memory)))
+        weight = (fields[f.symbol] / memory).xreplace(step)
         if memory.normalized:
-            factor *= 1 - f.decay**STEP_NUMBER
-        old = factor.xreplace({STEP_NUMBER: STEP_NUMBER - 1})
-        relaxed = (f.decay * old * memory + f.gain * f.source.xreplace({X: after * X})) / factor
-        residuals.append(_composed(update, memory) - relaxed)
-    put = {X: after * X}
-    put |= {
-        s: fields[s] * (1 - f.decay**STEP_NUMBER if memories[s].normalized else 1)
-        for s, f in ((f.symbol, f) for f in form.fields)
-    }
-    moved = (form.keep * w - form.velocity.xreplace(put)).xreplace(step)
-    if sum(target == X for target, _ in update) > 1:
-        # The weights move between changes of the momenta: all in the momenta after the step.
-        pushed = sp.solve(proposed - _X_AFTER, G)[0]
-        residuals.append(_drifted(update, pushed) - moved.xreplace({X: _X_AFTER}))
-    else:
-        residuals.append(_composed(update, w) - moved)
+            weight *= 1 - f.decay**STEP_NUMBER
+        old = weight.xreplace({STEP_NUMBER: STEP_NUMBER - 1}) * memory
+        relaxed = f.decay * old + f.gain * f.source.xreplace({X: after * proposed})
+        residuals.append(derived[memory] - relaxed / weight)
+        put[f.symbol] = weight * _after(memory)
+    moved = (form.keep * w - form.velocity).xreplace(put).xreplace(step)
     claim = zero_claim(
         "the step that the engine derives from this Hamiltonian is the proposed rule",
-        [sp.powsimp(sp.expand(r)) for r in residuals],
+        [sp.powsimp(sp.expand(r)) for r in residuals]
+        + _weight_residuals(_weights_after(update, proposed), moved),
         "update equations compared, symbolic d, any loss",
     )
     return (claim, derivation.scheme.check_symplectic(), derivation.scheme.check_conformal())
 
 
-def _drifted(update: list[tuple[sp.Symbol, sp.Expr]], pushed: sp.Expr) -> sp.Expr:
-    """The new weights, with the gradient `pushed` that takes the momenta to _X_AFTER."""
-    current: dict[sp.Basic, sp.Expr] = {G: pushed}
+def _weight_residuals(derived: sp.Expr, moved: sp.Expr) -> list[sp.Expr]:
+    """What must vanish for both to be the same new weights."""
+    if are_equal(derived, moved, _X_AFTER):
+        return []
+    return [sp.powsimp(sp.expand(derived - moved))]
+
+
+def _weights_after(update: list[tuple[sp.Symbol, sp.Expr]], kicked: sp.Expr) -> sp.Expr:
+    """The derived weights, by the momenta and memory fields after the step.
+
+    The gradient is the one that takes the momenta where they are after the step, `kicked`.
+    """
+    current: dict[sp.Basic, sp.Expr] = {G: sp.solve(kicked - _X_AFTER, G)[0], w: w}
     for target, expr in update:
         value = expr.xreplace(current)
-        current[target] = sp.expand(value) if target == X else value
-    return current[w]
+        if target == X:
+            value = _X_AFTER if vanishes(value - _X_AFTER) else sp.expand(value)
+        current[target] = _after(target) if isinstance(target, Memory) else value
+    return sp.expand_mul(current[w])
 
 
-def _composed(update: list[tuple[sp.Symbol, sp.Expr]], target: sp.Symbol) -> sp.Expr:
-    """The new value of one variable; the others stand for their values at that moment."""
-    value: sp.Expr = target
-    for symbol, expr in update:
-        if symbol == target:
-            value = expr.xreplace({target: value})
-    return value
+def _after(memory: Memory) -> Component:
+    return Component(f"{memory.name} after", nonnegative=memory.is_nonnegative)

@@ -10,9 +10,9 @@ from typing import Final
 import sympy as sp
 
 from symplectic_codegen.algebra.memory import GradientAt
-from symplectic_codegen.algebra.symbols import Component, w
-from symplectic_codegen.errors import SpecError
-from symplectic_codegen.language.grammar import FUNCTIONS, GRADIENT
+from symplectic_codegen.algebra.symbols import Component, G, w
+from symplectic_codegen.errors import Span, SpecError
+from symplectic_codegen.language.grammar import FUNCTIONS, GRADIENT, MEMORIES
 from symplectic_codegen.language.meaning import (
     RESERVED,
     Vocabulary,
@@ -21,7 +21,7 @@ from symplectic_codegen.language.meaning import (
     meaning_of,
 )
 from symplectic_codegen.language.parser import parse_assignments, syntax_error
-from symplectic_codegen.language.syntax import AssignmentNode, RefusedError, is_identifier
+from symplectic_codegen.language.syntax import AssignmentNode, Node, RefusedError, is_identifier
 
 STEP: Final = sp.Symbol("n", positive=True, integer=True)  # the number of the step, from 1
 NOISE: Final = Component("noise")  # independent standard normal numbers, new in each step
@@ -29,7 +29,6 @@ NOISE: Final = Component("noise")  # independent standard normal numbers, new in
 _NOT_IN_VELOCITY: Final = MappingProxyType(
     {
         "Y": "give the velocity in X: Y is beta*X",
-        "G": "a velocity that reads the gradient is no velocity field: give the whole update rule",
     }
 )
 _NOT_IN_RULE: Final = MappingProxyType(
@@ -68,7 +67,18 @@ class VelocityField:
                 "a velocity is a vector, and this is a scalar", tree.span, "for example: X"
             )
             raise syntax_error(refusal, text)
+        if value.expr.has(G):
+            message = "a velocity that reads the gradient is no velocity field"
+            cure = "give the whole update rule, as in: X = mu*X + G; w = w - lr*X"
+            raise syntax_error(RefusedError(message, _first_gradient(tree), cure), text)
         return cls(text, value.expr, tuple(vectors.values()))
+
+
+def _first_gradient(tree: Node) -> Span:
+    """The first place where G stands by itself; memory fields may follow it."""
+    memories = [node for node in tree.postorder() if node.text in MEMORIES]
+    inside = {id(part) for node in memories for part in node.postorder()}
+    return next(n.span for n in tree.postorder() if n.text == G.name and id(n) not in inside)
 
 
 @dataclass(frozen=True)

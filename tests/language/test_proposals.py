@@ -99,7 +99,7 @@ def test_message_and_place(text: str, place: str | None, message: str | None) ->
 VELOCITIES = [
     ("L", "a velocity is a vector"),
     ("dot(X, X)", "a velocity is a vector"),
-    ("G*X", "give the whole update rule"),
+    ("G*X", "reads the gradient"),
     ("Y", "Y is beta*X"),
     ("grad(w)", "there is no function 'grad'"),
 ]
