@@ -123,9 +123,6 @@ def positive_factors(product: sp.Expr) -> sp.Expr:
     return sp.Mul(number, sums[0], evaluate=False)
 
 
-
-
-
 def join_signs(expr: sp.Expr) -> sp.Expr:
     """`expr` with x sign(x) written |x|.
 
@@ -141,8 +138,6 @@ def join_signs(expr: sp.Expr) -> sp.Expr:
         return product
 
     return expr.replace(lambda e: e.is_Mul and e.has(sp.sign), joined)
-
-
 
 
 def exponential_as_power(argument: sp.Expr) -> sp.Expr:
@@ -180,7 +175,7 @@ def is_negative(expr: sp.Expr) -> bool:
         for s in expr.free_symbols
     }
     try:
-        # Not put in as rationals: SymPy would work out a rational power of one exactly, for minutes.
+        # Not put in as rationals: SymPy would work out a rational power exactly, for minutes.
         value = expr.evalf(15, subs=point)
     except ValueError:  # a logarithm of something negative inside a maximum, say
         return False

@@ -20,13 +20,8 @@ from symplectic_codegen.algebra.explicit import Coordinates, instantiate
 from symplectic_codegen.algebra.functions import Huber
 from symplectic_codegen.algebra.notation import to_latex, to_unicode
 from symplectic_codegen.algebra.operators import Operator, jacobian
-from symplectic_codegen.algebra.proof import (
-    Claim,
-    Verdict,
-    find_nonzero,
-    reproducible_value,
-    vanishes,
-)
+from symplectic_codegen.algebra.proof import Claim, Verdict, find_nonzero, vanishes
+from symplectic_codegen.algebra.samples import reproducible_value
 from symplectic_codegen.algebra.symbols import Component, X, d
 from symplectic_codegen.algebra.vector import (
     Total,
