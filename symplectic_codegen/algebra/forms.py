@@ -57,8 +57,11 @@ def _factor_bases(expr: sp.Expr) -> sp.Expr:
     )
 
 
-def multiplied_out(expr: sp.Expr) -> sp.Expr:
+def multiplied_out(expr: sp.Expr, *, nested: bool = False) -> sp.Expr:
     """Products over sums multiplied out; what stands in denominators and functions stays.
+
+    Args:
+        nested: go on until no product over a sum is left.
 
     >>> a, b, c = sp.symbols("a b c")
     >>> multiplied_out(a * (b + 1) / ((c + 1) * (c + 2)))
@@ -71,7 +74,22 @@ def multiplied_out(expr: sp.Expr) -> sp.Expr:
         above = sp.Mul(*(f for f in factors if f not in below))
         opened = sp.expand_mul(above, deep=False)
         terms += [part * sp.Mul(*below) for part in sp.Add.make_args(opened)]
-    return sp.Add(*terms)
+    result = sp.Add(*terms)
+    return multiplied_out(result, nested=True) if nested and result != expr else result
+
+
+def collected(expr: sp.Expr, *kinds: type[sp.Basic] | sp.Basic) -> sp.Expr:
+    """Terms that agree in the factors with one of `kinds` in them as one, its coefficient short.
+
+    >>> a, b, x, y = sp.symbols("a b x y", positive=True)
+    >>> collected(a * x * y + a * b * x * y + x / 2, x)
+    x*(a*b*y + a*y + 1/2)
+    """
+    coefficients: dict[sp.Expr, sp.Expr] = {}
+    for term in sp.Add.make_args(expr):
+        coefficient, rest = term.as_independent(*kinds, as_Add=False)
+        coefficients[rest] = coefficients.get(rest, sp.S.Zero) + coefficient
+    return sp.Add(*(readable(c) * rest for rest, c in coefficients.items()))
 
 
 def _power_into_sum(product: sp.Expr) -> sp.Expr:

@@ -6,12 +6,12 @@ others stand.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import sympy as sp
 
@@ -25,6 +25,7 @@ from symplectic_codegen.analysis.linear_step import LinearStep, linearised_step,
 from symplectic_codegen.analysis.lyapunov import FlowEnergy, StepEnergy, flow_energy, step_energy
 from symplectic_codegen.analysis.modified import ModifiedHamiltonian, modified_hamiltonian
 from symplectic_codegen.analysis.optimum import Optimum, optimum
+from symplectic_codegen.analysis.parameters import Reading, reading_of
 from symplectic_codegen.analysis.stability import Rate, Stability, rate, stability
 from symplectic_codegen.driver import Derivation, derive
 from symplectic_codegen.errors import AnalysisError, SpecError, SymplecticCodegenError
@@ -39,6 +40,7 @@ from symplectic_codegen.report import (
 )
 
 DEFAULT_ORDER: Final = 2
+Result = TypeVar("Result")
 
 # Name on the command line, and the heading of its section.
 QUANTITIES: Final[Mapping[str, str]] = MappingProxyType(
@@ -97,12 +99,24 @@ class Analysis:
     @cached_property
     def first_step(self) -> LinearStep:
         """The matrix, with the number of the step in it where it has one."""
-        return linearised_step(self.derivation)
+        return self._read(lambda reading: linearised_step(self.derivation, reading))
 
     @cached_property
     def step(self) -> LinearStep:
         """The matrix of a step, of late steps where they differ."""
-        return settled(self.first_step, self.derivation)
+        if isinstance(self._settled, AnalysisError):
+            raise self._settled
+        return self._settled
+
+    @cached_property
+    def _settled(self) -> LinearStep | AnalysisError:
+        """The matrix or why there is none, which takes as long and is asked for as often."""
+        try:
+            return self._read(
+                lambda reading: settled(linearised_step(self.derivation, reading), self.derivation)
+            )
+        except AnalysisError as error:
+            return error
 
     @cached_property
     def stability(self) -> Stability:
@@ -127,7 +141,7 @@ class Analysis:
     @cached_property
     def flow(self) -> LinearFlow:
         """The continuous motion on the quadratic."""
-        return linear_flow(self.derivation)
+        return self._read(lambda reading: linear_flow(self.derivation, reading))
 
     @cached_property
     def flow_energy(self) -> FlowEnergy:
@@ -182,8 +196,18 @@ class Analysis:
         names += [p.symbol for p in spec.hyperparameters if p.symbol not in parameters.physical]
         fixed = {*UNITS, beta0, *self.derivation.limits}
         free = [s for s in names if s not in fixed]
-        step = parameters.apply(tau).free_symbols
-        return [s for s in free if s in step], [s for s in free if s not in step]
+        step, name = parameters.apply(tau).free_symbols, reading_of(self.derivation).name
+        return [name(s) for s in free if s in step], [name(s) for s in free if s not in step]
+
+    def _read(self, derive: Callable[[Reading], Result]) -> Result:
+        """`derive` for symbolic hyperparameters, or else with exponents at their defaults."""
+        try:
+            return derive(reading_of(self.derivation))
+        except AnalysisError:
+            reading = reading_of(self.derivation, shapes=True)
+            if not reading.values:
+                raise
+            return derive(reading)
 
     def _finding(self, name: str) -> Finding:
         try:

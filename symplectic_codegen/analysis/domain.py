@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from symplectic_codegen.algebra.symbols import tau
+from symplectic_codegen.analysis.parameters import reading_of
 from symplectic_codegen.driver import Derivation
 from symplectic_codegen.language.bounds import Bounds
 
@@ -49,7 +50,10 @@ class Domain:
         return Domain({**self.bounds, symbol: new})
 
     def limit(self, expr: sp.Expr, variable: sp.Symbol) -> sp.Expr | None:
-        """The limit for `variable` to infinity, for any point in the box; None if not found."""
+        """The limit for `variable` to infinity, for any point in the box; None if not found.
+
+        It may be infinite.
+        """
         if not expr.has(variable):
             return expr
         faded = expr.replace(lambda e: self._fades(e, variable), lambda e: sp.S.Zero)
@@ -66,6 +70,8 @@ class Domain:
             value = sp.limit(opened, variable, sp.oo)
         except (NotImplementedError, ValueError):
             return None
+        if value in (sp.oo, -sp.oo):
+            return value
         if value.has(sp.Limit, sp.oo, sp.zoo, sp.nan, sp.AccumBounds):
             return None
         return sp.powsimp(value).xreplace(back)
@@ -150,9 +156,9 @@ def _sign_of_coefficients(expr: sp.Expr) -> int | None:
 
 def domain_of(derivation: Derivation) -> Domain:
     """The box in which the spec of `derivation` allows its hyperparameters."""
-    spec = derivation.spec
-    bounds = {p.symbol: p.bounds for p in spec.hyperparameters}
-    bounds |= {sp.Symbol(r.name, positive=True): r.bounds for r in spec.reparametrization}
+    spec, name = derivation.spec, reading_of(derivation).name
+    bounds = {name(p.symbol): p.bounds for p in spec.hyperparameters}
+    bounds |= {name(sp.Symbol(r.name, positive=True)): r.bounds for r in spec.reparametrization}
     return Domain(bounds)
 
 
@@ -162,4 +168,5 @@ def defaults_of(derivation: Derivation) -> dict[sp.Symbol, sp.Rational]:
     rows = [
         (sp.Symbol(r.name, positive=True), r.default) for r in derivation.spec.reparametrization
     ]
-    return {symbol: value for symbol, value in rows if value is not None and symbol not in step}
+    name = reading_of(derivation).name
+    return {name(s): value for s, value in rows if value is not None and s not in step}

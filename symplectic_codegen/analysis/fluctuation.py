@@ -14,9 +14,8 @@ import sympy as sp
 from symplectic_codegen.algebra.display import Formula, Printable
 from symplectic_codegen.analysis.linear_step import LinearStep, single_call
 from symplectic_codegen.analysis.linearisation import solve_linear
+from symplectic_codegen.analysis.parameters import NOISE
 from symplectic_codegen.errors import AnalysisError
-
-NOISE = sp.Symbol("sigma", positive=True)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from functools import cached_property
 import sympy as sp
 
 from symplectic_codegen.algebra.display import Formula, Printable
-from symplectic_codegen.algebra.forms import readable, shortest
+from symplectic_codegen.algebra.forms import readable
 from symplectic_codegen.algebra.functions import InTurn
 from symplectic_codegen.algebra.memory import Memory
 from symplectic_codegen.algebra.notation import to_latex, to_unicode
@@ -22,18 +22,19 @@ from symplectic_codegen.algebra.symbols import L0, START, G, L, U, X, beta, w
 from symplectic_codegen.algebra.vector import Total, one_block
 from symplectic_codegen.analysis.domain import domain_of
 from symplectic_codegen.analysis.linearisation import (
-    CURVATURE,
     frozen_fields,
     in_curvature,
     slope_at_minimum,
     value_at_minimum,
 )
+from symplectic_codegen.analysis.parameters import CURVATURE, Reading, reading_of
 from symplectic_codegen.discretization.flows import NOISE
 from symplectic_codegen.discretization.update import STEP_NUMBER
 from symplectic_codegen.driver import Derivation
 from symplectic_codegen.errors import AnalysisError
 
 STATE = (X, w)
+_SHOWN = 60  # characters of an entry in a message
 
 
 @dataclass(frozen=True)
@@ -138,13 +139,13 @@ class LinearStep(Printable):
         return (
             *rows,
             Formula.equation("trace T", r"\operatorname{tr} M", self.trace),
-            Formula.equation("determinant D", r"\det M", shortest(self.determinant)),
+            Formula.equation("determinant D", r"\det M", in_curvature(self.determinant)),
         )
 
 
 def linear_step(derivation: Derivation) -> LinearStep | None:
     """The step on a quadratic as a matrix; None if the rule is not linear in (X, w)."""
-    moved = _moved(derivation, {})
+    moved = _moved(derivation, {}, reading_of(derivation))
     moving = {L, NOISE, *(s.symbol for s in derivation.update.states)}
     rows, noise = [], []
     for z in STATE:
@@ -160,11 +161,12 @@ def linear_step(derivation: Derivation) -> LinearStep | None:
     return LinearStep(sp.Matrix(rows), sp.Matrix(noise))
 
 
-def linearised_step(derivation: Derivation) -> LinearStep:
+def linearised_step(derivation: Derivation, reading: Reading | None = None) -> LinearStep:
     """The step on a quadratic as a matrix; of a rule that is not linear, its linearisation.
 
     Memory fields are held at a positive value, as the rule has them at that moment. Where a step
-    takes several gradients, the matrix is that of all its calls together.
+    takes several gradients, the matrix is that of all its calls together. `reading` says how
+    hyperparameters are read; by default as symbols.
 
     Raises:
         AnalysisError: the rule is not smooth at the minimum, or it reads what a matrix on (X, w)
@@ -176,13 +178,9 @@ def linearised_step(derivation: Derivation) -> LinearStep:
     """
     targets = [a.target for a in derivation.update.assignments]
     fields = frozen_fields((f for f in targets if isinstance(f, Memory)), derivation)
-    moved = _moved(derivation, fields)
-    states = {s.symbol for s in derivation.update.states if s.symbol != U}
-    if any(moved[z].has(L, L0, U, beta, *states) for z in STATE):
-        raise AnalysisError(
-            "the step reads the loss, the energy or the thermal parameter, which move with it: it "
-            "is no matrix on (X, w)"
-        )
+    reading = reading or reading_of(derivation)
+    moved = _moved(derivation, fields, reading)
+    _check_that_it_is_closed(moved, derivation)
     calls = len(derivation.scheme.calls)
     matrix, noise, shaking, bent = sp.eye(2), sp.zeros(2, 0), sp.zeros(2, 0), False
     for call in range(calls):
@@ -192,6 +190,7 @@ def linearised_step(derivation: Derivation) -> LinearStep:
         noise = (one.matrix * noise).row_join(one.noise)
         shaking = (one.matrix * shaking).row_join(one.shaking)
     notes = [f"{to_unicode(f)} is held at the value {to_unicode(s)}" for f, s in fields.items()]
+    notes += reading.notes(matrix, noise, shaking)
     if fields:
         notes.append("λ is the curvature along a coordinate, or of the preconditioned Hessian")
     if bent:
@@ -203,6 +202,18 @@ def linearised_step(derivation: Derivation) -> LinearStep:
             f"one step takes {calls} gradients: its trace is of degree {calls} in the curvature"
         )
     return LinearStep(matrix, noise, shaking, tuple(notes), calls)
+
+
+def _check_that_it_is_closed(moved: Mapping[sp.Symbol, sp.Expr], derivation: Derivation) -> None:
+    """Refuse a step that reads what moves with it and is not in (X, w)."""
+    names = {s.symbol: s.meaning for s in derivation.update.states}
+    names |= {L: "the loss", L0: "the first loss", U: "the energy U", beta: "β"}
+    read = [name for symbol, name in names.items() if any(moved[z].has(symbol) for z in STATE)]
+    if read:
+        raise AnalysisError(
+            f"the step reads {', '.join(read)}: that follows X and w in its own way, and the step "
+            "is no matrix on (X, w)"
+        )
 
 
 def _linearised_call(moved: Mapping[sp.Symbol, sp.Expr], call: int) -> tuple[LinearStep, bool]:
@@ -238,13 +249,20 @@ def settled(step: LinearStep, derivation: Derivation) -> LinearStep:
     _check_that_time_goes_on(derivation)
 
     domain = domain_of(derivation)
+    if domain.limit(step.trace, clock) in (sp.oo, -sp.oo):
+        raise AnalysisError(
+            "the matrix changes from step to step and its trace grows without bound: late steps "
+            "stretch some direction by any factor, whatever the curvature"
+        )
 
     def late(entry: sp.Expr) -> sp.Expr:
         limit = domain.limit(entry, clock)
-        if limit is None or limit.has(clock):
+        if limit is None or limit.has(clock, sp.oo):
+            shown = to_unicode(entry)
+            shown = shown if len(shown) <= _SHOWN else "one of its entries"
             raise AnalysisError(
-                f"the matrix changes from step to step, and no limit of {to_unicode(entry)} was "
-                "found: the products of such matrices have no closed form here"
+                f"the matrix changes from step to step, and no limit of {shown} was found: the "
+                "products of such matrices have no closed form here"
             )
         return in_curvature(limit)
 
@@ -281,12 +299,14 @@ def _check_that_time_goes_on(derivation: Derivation) -> None:
             )
 
 
-def _moved(derivation: Derivation, frozen: Mapping[sp.Symbol, sp.Expr]) -> dict[sp.Symbol, sp.Expr]:
+def _moved(
+    derivation: Derivation, frozen: Mapping[sp.Symbol, sp.Expr], reading: Reading
+) -> dict[sp.Symbol, sp.Expr]:
     """X and w after one call, in X, w and the gradient G at the old w; `frozen` fields put in."""
     current: dict[sp.Symbol, sp.Expr] = {z: z for z in STATE}
     for assignment in derivation.update.inlined():
         if assignment.target not in frozen:
-            expr = one_block(assignment.expr).xreplace({**frozen, **current})
+            expr = reading.read(one_block(assignment.expr)).xreplace({**frozen, **current})
             current[assignment.target] = expr
     return current
 

@@ -12,11 +12,10 @@ from symplectic_codegen.algebra.memory import Memory
 from symplectic_codegen.algebra.operators import jacobian
 from symplectic_codegen.algebra.symbols import Component, G, X, w
 from symplectic_codegen.algebra.vector import Total, UnknownDerivativeError
+from symplectic_codegen.analysis.parameters import CURVATURE
 from symplectic_codegen.discretization.flows import NOISE
 from symplectic_codegen.driver import Derivation
 from symplectic_codegen.errors import AnalysisError
-
-CURVATURE = sp.Symbol("lambda_", positive=True)
 
 
 def in_curvature(expr: sp.Expr) -> sp.Expr:

@@ -20,11 +20,11 @@ from dataclasses import dataclass
 import sympy as sp
 
 from symplectic_codegen.algebra.display import Formula, Printable
-from symplectic_codegen.algebra.forms import is_negative, join_signs
+from symplectic_codegen.algebra.forms import collected, is_negative, join_signs, multiplied_out
 from symplectic_codegen.algebra.memory import memories
 from symplectic_codegen.algebra.notation import to_latex, to_unicode
 from symplectic_codegen.algebra.proof import Claim, Verdict
-from symplectic_codegen.algebra.symbols import L, h, k, t, tau
+from symplectic_codegen.algebra.symbols import L, U, h, k, t, tau
 from symplectic_codegen.algebra.vector import Total, UnknownDerivativeError
 from symplectic_codegen.analysis.bch import (
     Bracketing,
@@ -85,7 +85,7 @@ class ModifiedHamiltonian(Printable):
             for letter, piece in self.pieces.items()
         ]
         rows += [
-            Formula.equation(f"H{_lowered(n)}", f"H_{{{n}}}", term)
+            Formula.equation(f"H{_lowered(n)}", f"H_{{{n}}}", collected(term, Total, U, L))
             for n, term in enumerate(self.terms)
             if n > 0
         ]
@@ -247,11 +247,11 @@ class _Brackets:
 def _sorted_out(expr: sp.Expr) -> sp.Expr:
     """Multiplied out down to the bodies of sums, so that equal terms meet."""
     opened = expr.replace(lambda e: isinstance(e, Total), _opened)
-    return sp.expand_mul(opened)
+    return multiplied_out(sp.powsimp(opened), nested=True)
 
 
 def _opened(total: Total) -> sp.Expr:
-    terms = sp.Add.make_args(join_signs(sp.expand_mul(sp.powsimp(total.body))))
+    terms = sp.Add.make_args(join_signs(multiplied_out(sp.powsimp(total.body))))
     return sp.Add(*(Total(sp.factor_terms(term)) for term in terms))
 
 

@@ -19,12 +19,12 @@ from symplectic_codegen.algebra.notation import to_latex, to_unicode
 from symplectic_codegen.algebra.proof import Claim, Verdict
 from symplectic_codegen.analysis.domain import Domain
 from symplectic_codegen.analysis.linear_step import LinearStep, single_call
+from symplectic_codegen.analysis.parameters import LARGEST, SMALLEST
 from symplectic_codegen.analysis.stability import damped
 from symplectic_codegen.errors import AnalysisError
 
-SMALLEST, LARGEST = sp.symbols("lambda_min lambda_max", positive=True)
-_LOW, _HIGH = sp.symbols("low high", positive=True)  # the square roots of the ends
-_ROOT = sp.Symbol("root", positive=True)  # of the determinant
+_LOW, _HIGH = sp.Dummy("low", positive=True), sp.Dummy("high", positive=True)  # roots of the ends
+_ROOT = sp.Dummy("root", positive=True)  # of the determinant
 
 
 @dataclass(frozen=True)

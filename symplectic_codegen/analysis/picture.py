@@ -16,8 +16,8 @@ from symplectic_codegen.algebra.notation import to_latex
 from symplectic_codegen.algebra.symbols import START, U, X, beta, tau, w
 from symplectic_codegen.analysis.analyze import Analysis
 from symplectic_codegen.analysis.linear_step import LinearStep
-from symplectic_codegen.analysis.linearisation import CURVATURE
 from symplectic_codegen.analysis.modified import modified_hamiltonian
+from symplectic_codegen.analysis.parameters import CURVATURE, reading_of
 from symplectic_codegen.errors import AnalysisError, OutputError, SpecError
 from symplectic_codegen.geometry.phase_space import COORDINATES
 from symplectic_codegen.language.bounds import Bounds
@@ -52,7 +52,7 @@ def draw(analysis: Analysis, kind: str, path: Path) -> None:
         from matplotlib.figure import Figure
     except ImportError:
         raise OutputError(
-            "a picture needs Matplotlib: pip install 'symplectic-codegen[plots]'"
+            "a picture needs Matplotlib: pip install 'symplectic-codegen[report]'"
         ) from None
     settings: dict[Any, Any] = {
         "svg.hashsalt": "symplectic-codegen",
@@ -324,9 +324,9 @@ def _axes(analysis: Analysis) -> tuple[sp.Symbol | None, sp.Symbol]:
 
 def _values(analysis: Analysis, symbols: set[sp.Symbol]) -> dict[sp.Symbol, sp.Expr]:
     """Defaults of the spec for what is not varied; one where there is none."""
-    spec = analysis.derivation.spec
-    known = {p.symbol: p.default for p in spec.hyperparameters}
-    known |= {sp.Symbol(r.name, positive=True): r.default for r in spec.reparametrization}
+    spec, name = analysis.derivation.spec, reading_of(analysis.derivation).name
+    known = {name(p.symbol): p.default for p in spec.hyperparameters}
+    known |= {name(sp.Symbol(r.name, positive=True)): r.default for r in spec.reparametrization}
     return {
         s: known[s] if known.get(s) is not None else sp.S.One
         for s in sorted(symbols, key=lambda s: str(s.name))

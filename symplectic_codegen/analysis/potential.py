@@ -94,7 +94,7 @@ def _smooth_curl(field: sp.Expr, variable: Component, where: str) -> Curl:
     """The curl where no minimum or maximum of sums changes its branch."""
     slope = jacobian(field, variable)
     pairs = _reduced(slope)
-    a, b = Component("a_"), Component("b_")
+    a, b = Component("·a"), Component("·b")  # no name that a user can give
     smeared = sp.Add(*(Total(a * u) * Total(b * v) - Total(b * u) * Total(a * v) for u, v in pairs))
     exact = "antisymmetric part of the Jacobian, symbolic d"
     if not pairs or vanishes(smeared):

@@ -30,7 +30,7 @@ from symplectic_codegen.language.proposals import STEP
 from symplectic_codegen.language.spec import Spec
 
 NAME = "proposal"
-_X_AFTER = Component("X_after")  # the momenta after the step
+_X_AFTER = Component("X after")  # the momenta after the step
 _STEP_NAMES = ("lr", "eta", "learning_rate", "step", "eps", "epsilon")  # what people call it
 
 
@@ -535,7 +535,7 @@ def _proof(
         old = weight.xreplace({STEP_NUMBER: STEP_NUMBER - 1}) * memory
         relaxed = f.decay * old + f.gain * f.source.xreplace({X: after * proposed})
         residuals.append(derived[memory] - relaxed / weight)
-        put[f.symbol] = weight * _after(memory)
+        put[f.symbol] = old if form.reads_old_fields else weight * _after(memory)
     moved = (form.keep * w - form.velocity).xreplace(put).xreplace(step)
     claim = zero_claim(
         "the step that the engine derives from this Hamiltonian is the proposed rule",

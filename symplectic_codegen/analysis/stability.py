@@ -17,7 +17,7 @@ from symplectic_codegen.algebra.forms import is_negative, readable
 from symplectic_codegen.algebra.notation import to_latex, to_unicode
 from symplectic_codegen.analysis.domain import Domain
 from symplectic_codegen.analysis.linear_step import LinearStep
-from symplectic_codegen.analysis.linearisation import CURVATURE
+from symplectic_codegen.analysis.parameters import CURVATURE
 from symplectic_codegen.analysis.wording import prefixed, suffixed
 from symplectic_codegen.errors import AnalysisError
 
@@ -38,7 +38,7 @@ class Condition:
         """The same with numbers put in, solved for what is left of the left side."""
         left, right = self.left.xreplace(dict(values)), self.right.xreplace(dict(values))
         factor, rest = left.as_coeff_Mul()
-        return Condition(rest, sp.nsimplify(right / factor), self.always)
+        return Condition(rest, readable(sp.cancel(right / factor)), self.always)
 
     def formula(self) -> Formula:
         """For print."""
@@ -218,9 +218,18 @@ def rate(step: LinearStep, domain: Domain) -> Rate:
     modulus = T if domain.sign(T) == 1 else sp.Abs(T)
     if D == 0:
         return Rate(None, modulus)
+    discriminant = sp.factor(T**2 - 4 * D)
+    larger = (modulus + sp.sqrt(discriminant)) / 2
+    if domain.sign(discriminant) in (0, 1):
+        return Rate(None, readable(_without_bars(larger, domain)))
     shift = _visible_shift(step)
-    larger = (modulus + sp.sqrt(T**2 - 4 * D)) / 2
     return Rate(sp.sqrt(D), larger, _edges(step, shift, domain), CURVATURE + shift)
+
+
+def _without_bars(expr: sp.Expr, domain: Domain) -> sp.Expr:
+    """|x| as x or -x, where its sign is known."""
+    signs = {node: domain.sign(node.args[0]) for node in expr.atoms(sp.Abs)}
+    return expr.xreplace({n: s * n.args[0] for n, s in signs.items() if s is not None})
 
 
 def _visible_shift(step: LinearStep) -> sp.Expr:

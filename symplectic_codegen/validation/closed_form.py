@@ -21,7 +21,7 @@ import sympy as sp
 
 from symplectic_codegen.algebra.symbols import START, Component
 from symplectic_codegen.analysis.linear_step import LinearStep, linear_step
-from symplectic_codegen.analysis.linearisation import CURVATURE
+from symplectic_codegen.analysis.parameters import CURVATURE, reading_of
 from symplectic_codegen.rule.interpreter import (
     EXACT,
     MPMATH,
@@ -190,12 +190,15 @@ def _at(
     matrix: sp.Matrix, trajectory: Trajectory, eigenvalue: Fraction, number: int, one: Any
 ) -> Matrix:
     """The matrix at a point."""
+    renamed = reading_of(trajectory.derivation).renamed
     if isinstance(one, Fraction):
         env: dict[str, Any] = {**trajectory.point, "n": Fraction(number)}
+        env |= {name_of(new): env[name_of(old)] for old, new in renamed.items()}
         env[name_of(CURVATURE)] = eigenvalue
         read: Callable[[sp.Expr], Any] = lambda e: fraction_of(e, env)  # noqa: E731
     else:
         env = {**trajectory.parameters, "n": MP.mpf(number)}
+        env |= {name_of(new): env[name_of(old)] for old, new in renamed.items()}
         env[TIME] = (number - 1) * trajectory.step_size
         env[name_of(CURVATURE)] = rational(eigenvalue, MP)
         read = lambda e: value_of(e, env, MP)  # noqa: E731

@@ -10,8 +10,8 @@ import symplectic_codegen as sc
 from symplectic_codegen.algebra.symbols import L, X, beta, c, w
 from symplectic_codegen.algebra.vector import Total
 from symplectic_codegen.analysis.analyze import analyze
-from symplectic_codegen.analysis.linearisation import CURVATURE
 from symplectic_codegen.analysis.lyapunov import FlowEnergy, flow_energy
+from symplectic_codegen.analysis.parameters import CURVATURE
 from symplectic_codegen.driver import derive
 from symplectic_codegen.errors import AnalysisError
 from symplectic_codegen.language.spec import Spec

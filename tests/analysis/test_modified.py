@@ -16,9 +16,9 @@ from symplectic_codegen.algebra.symbols import L, X, beta, h, k, tau, w
 from symplectic_codegen.analysis import bch
 from symplectic_codegen.analysis.analyze import analyze
 from symplectic_codegen.analysis.linear_step import linear_step
-from symplectic_codegen.analysis.linearisation import CURVATURE
 from symplectic_codegen.analysis.lyapunov import step_energy
 from symplectic_codegen.analysis.modified import modified_hamiltonian
+from symplectic_codegen.analysis.parameters import CURVATURE
 from symplectic_codegen.driver import derive
 from symplectic_codegen.errors import AnalysisError
 from symplectic_codegen.geometry.explicit import (

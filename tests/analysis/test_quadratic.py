@@ -13,15 +13,13 @@ import symplectic_codegen as sc
 from symplectic_codegen.algebra.symbols import START
 from symplectic_codegen.analysis.analyze import analyze
 from symplectic_codegen.analysis.domain import Domain
-from symplectic_codegen.analysis.fluctuation import NOISE
 from symplectic_codegen.analysis.linear_step import (
     LinearStep,
     linear_step,
     linearised_step,
     settled,
 )
-from symplectic_codegen.analysis.linearisation import CURVATURE
-from symplectic_codegen.analysis.optimum import LARGEST, SMALLEST
+from symplectic_codegen.analysis.parameters import CURVATURE, LARGEST, NOISE, SMALLEST
 from symplectic_codegen.analysis.stability import Condition
 from symplectic_codegen.driver import derive
 from symplectic_codegen.errors import AnalysisError
