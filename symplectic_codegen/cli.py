@@ -189,8 +189,8 @@ def verdict(
     A velocity:     "X/(1 + b*dot(X, X))"
     An update rule: "X = mu*X + (1 - mu)*G" "w = w - lr*X/(1 + b*dot(X, X))"
 
-    Exit status 0: there is one, and the engine derives the proposal from it; 1: there is none, and
-    the obstructions are named; 2: bad input.
+    Exit status 0: there is one, and the engine derives the proposal from it; 1: there is none, or
+    none was found, and the obstructions are named; 2: bad input.
     """
     from symplectic_codegen.analysis.verdict import verdict as judge
 

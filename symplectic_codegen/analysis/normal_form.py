@@ -34,7 +34,7 @@ class Kind(Enum):
     """What can stand between a rule and a Hamiltonian."""
 
     CURL = "curl of the velocity"
-    FRICTION = "friction that depends on X or on the direction"
+    FRICTION = "friction other than cooling"
     FORCE = "force without a potential"
     READOUT = "gradient in the motion of w"
     POSITION = "velocity that changes with w or the loss"
@@ -45,6 +45,9 @@ class Kind(Enum):
     TIME = "dependence on the number of the step"
     UNKNOWN = "no closed form"
 
+
+# Those that leave it open: what was not found may be there all the same.
+_OPEN = frozenset({Kind.UNKNOWN, Kind.TIME, Kind.GRADIENTS})
 
 # What the engine has beside Hamiltonians that does it all the same.
 _BEYOND: Mapping[Kind, str] = MappingProxyType(
@@ -69,6 +72,11 @@ class Obstruction:
     statement: str
     evidence: str = ""
     curl: Curl | None = None
+
+    @property
+    def is_decisive(self) -> bool:
+        """Whether it rules a Hamiltonian out, rather than that none was found."""
+        return self.kind not in _OPEN
 
     @property
     def beyond(self) -> str:
@@ -234,6 +242,11 @@ class _Unrolled:
         """Everything that is computed."""
         return [*self.definitions.values(), self.weights]
 
+    def leave_out(self, symbol: sp.Symbol) -> None:
+        """Drop all terms with `symbol` in them."""
+        self.definitions = {v: e - _terms_with(e, symbol) for v, e in self.definitions.items()}
+        self.weights -= _terms_with(self.weights, symbol)
+
     def put(self, rules: Mapping[sp.Basic, sp.Expr]) -> None:
         """Replace something everywhere."""
         self.definitions = {v: _put(e, rules) for v, e in self.definitions.items()}
@@ -245,8 +258,8 @@ def _take_noise(unrolled: _Unrolled) -> list[Obstruction]:
     noisy = [e for e in unrolled.expressions() if e.has(NOISE)]
     if not noisy:
         return []
-    parts = dict.fromkeys(_shown(e - e.xreplace({NOISE: sp.S.Zero})) for e in noisy)
-    unrolled.put({NOISE: sp.S.Zero})
+    parts = dict.fromkeys(_shown(_terms_with(e, NOISE)) for e in noisy)
+    unrolled.leave_out(NOISE)
     statement = (
         "the motion of a Hamiltonian is deterministic; an Ornstein-Uhlenbeck part would stand "
         "beside it"
@@ -296,10 +309,13 @@ def _kick(
             "gradient of a potential for every loss: its derivative is that of the change times "
             "the Hessian, which is not symmetric"
         )
-        found.append(Obstruction(Kind.FORCE, statement, _shown(expr - expr.xreplace({G: _ZERO}))))
+        found.append(Obstruction(Kind.FORCE, statement, _shown(_terms_with(expr, G))))
     if found:
         return None, found
     decay, strength = friction.diagonal, gain.diagonal
+    if decay.is_negative:
+        statement = "the momenta change their sign in every step, which no cooling does"
+        return None, [Obstruction(Kind.FRICTION, statement, f"∂X⁺/∂X is {_shown(decay)}")]
     if strength == 0:
         statement = "no gradient drives the momenta"
         return None, [Obstruction(Kind.FORCE, statement, f"{momentum.name} ← {_shown(expr)}")]
@@ -356,12 +372,16 @@ def _drift(
     slope = jacobian(held, w)
     if not _is_constant(slope):
         # At X = 0 a velocity vanishes, a map of the weights does not.
-        at_rest = jacobian(_without(held, X, _HELD_G), w)
-        if not _is_constant(at_rest):
+        at_rest = _without(held, X, _HELD_G)
+        if at_rest is None or not _is_constant(jacobian(at_rest, w)):
             return None, [_map_obstruction(slope)]
-        slope = at_rest
+        slope = jacobian(at_rest, w)
+    if slope.diagonal.is_negative:
+        return None, [_map_obstruction(slope)]
     velocity = _expanded(slope.diagonal * w - moved)
     found: list[Obstruction] = []
+    if velocity == 0 and slope.diagonal == 1:
+        found.append(Obstruction(Kind.MAP, "the weights never move"))
     if velocity.has(w, L):
         what = "the loss" if velocity.has(L) else "the weights"
         statement = (
@@ -381,10 +401,18 @@ def _drift(
     return (slope.diagonal, velocity, _expanded(w - before)), found
 
 
-def _without(expr: sp.Expr, *vectors: Component) -> sp.Expr:
-    """`expr` with some vectors put to zero, in sums too."""
-    zero = dict.fromkeys(vectors, _ZERO)
-    return expr.xreplace({R: Total(R.body.xreplace(zero)) for R in outer_totals(expr)} | zero)
+def _without(expr: sp.Expr, *vectors: Component) -> sp.Expr | None:
+    """`expr` with some vectors put to zero, in sums too; None if it has no value there."""
+    zero = dict.fromkeys(vectors, sp.S.Zero)
+    try:
+        rest = expr.xreplace({R: Total(R.body.xreplace(zero)) for R in outer_totals(expr)} | zero)
+    except ValueError:  # SymPy's minimum of something infinite
+        return None
+    return None if rest.has(sp.nan, sp.zoo, sp.oo) else rest
+
+
+def _terms_with(expr: sp.Expr, symbol: sp.Symbol) -> sp.Expr:
+    return sp.Add(*(term for term in sp.Add.make_args(_expanded(expr)) if term.has(symbol)))
 
 
 def _settled(unrolled: _Unrolled, momentum: Component) -> dict[sp.Basic, sp.Expr]:
@@ -468,7 +496,6 @@ def _curl_obstruction(velocity: sp.Expr) -> list[Obstruction]:
     return [Obstruction(Kind.CURL, statement, _plain(text), found)]
 
 
-_ZERO = sp.S.Zero
 # The gradient and the loss as quantities of their own: the Hessian is no operator here.
 _HELD_G, _HELD_L = Component("∇L"), sp.Symbol("L", nonnegative=True)
 _MARKS = "°′"

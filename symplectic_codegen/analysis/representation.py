@@ -261,6 +261,9 @@ class _Names:
         if factor.has(STEP):
             return None
         rate = sp.Symbol(self._fresh(name), positive=True)
+        if factor.is_number and factor > 1:
+            self.solve(sp.exp(rate * tau), factor, fallback)
+            return -rate
         self.solve(sp.exp(-rate * tau), factor, fallback)
         return rate
 
@@ -502,7 +505,7 @@ def _toml(
         lines += ["", f"[reparametrization.{n.name}]", f'equals = "{to_ascii(n.equals)}"']
         if n.value.is_Rational:
             lines.append(f'default = "{n.value}"')
-            is_share = n.equals.has(sp.exp) and not n.equals.has(c) and n.value != 0
+            is_share = n.equals.has(sp.exp) and not n.equals.has(c) and 0 < n.value <= 1
             is_open = n.equals == tau / h
             bound = "[0, 1]" if is_share else f"[{n.value}, {n.value}]"
             lines += [] if is_open else [f'bounds = "{bound}"']

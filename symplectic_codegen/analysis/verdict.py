@@ -31,8 +31,11 @@ from symplectic_codegen.analysis.potential import Curl, curl, potential
 from symplectic_codegen.analysis.repair import repair
 from symplectic_codegen.analysis.representation import Named, Representation, represent
 from symplectic_codegen.driver import derive
+from symplectic_codegen.errors import Span
 from symplectic_codegen.geometry.phase_space import PhaseSpace
+from symplectic_codegen.language.parser import syntax_error
 from symplectic_codegen.language.proposals import ProposedRule, VelocityField, is_rule
+from symplectic_codegen.language.syntax import RefusedError
 from symplectic_codegen.mechanics.equations import equations_of_motion
 from symplectic_codegen.report import (
     Section,
@@ -48,6 +51,7 @@ class Outcome(Enum):
 
     HAMILTONIAN = "Hamiltonian"
     EXTENDED = "Hamiltonian at given fields"
+    UNDECIDED = "undecided"
     NONE = "not Hamiltonian"
 
 
@@ -113,8 +117,8 @@ class Judgement(Printable):
 
     @property
     def is_representable(self) -> bool:
-        """Whether there is a Hamiltonian for it."""
-        return self.outcome is not Outcome.NONE
+        """Whether a Hamiltonian for it is known."""
+        return self.outcome in (Outcome.HAMILTONIAN, Outcome.EXTENDED)
 
     def formulas(self) -> tuple[Formula, ...]:
         """Velocity, curl and kinetic energy."""
@@ -172,7 +176,7 @@ class Judgement(Printable):
 
     def _sections(self) -> list[Section]:
         title = f"{self.outcome.value[0].upper()}{self.outcome.value[1:]}"
-        if self.outcome is Outcome.NONE:
+        if self.obstructions:
             kinds = dict.fromkeys(o.kind.value for o in self.obstructions)
             title = f"{title}: {', '.join(kinds)}"
         sections = [Section(title, self.formulas(), tuple(f"· {note}" for note in self.notes))]
@@ -184,7 +188,8 @@ class Judgement(Printable):
                 lines += [f"    beyond Hamiltonians: {o.beyond}"] if o.beyond else []
             sections.append(Section("Obstructions", sentences=tuple(lines)))
         if self.hamiltonian:
-            sections.append(_hamiltonian_section(self.hamiltonian, self.representation))
+            title = _FOUND if self.is_representable else _TRIED
+            sections.append(_hamiltonian_section(title, self.hamiltonian, self.representation))
         if self.claims:
             sentences = tuple(claim_sentence(claim) for claim in self.claims)
             sections.append(Section("What is known", sentences=sentences))
@@ -209,6 +214,9 @@ def verdict(proposal: str, *, given: Collection[str] = ()) -> Judgement:
     >>> verdict("g*X/(1 + b*dot(X, X))", given=["g"]).outcome
     <Outcome.NONE: 'not Hamiltonian'>
     """
+    if not proposal.strip():
+        refusal = RefusedError("nothing is proposed", Span(0, 0), "for example: X/norm(X)")
+        raise syntax_error(refusal, proposal.strip())
     if is_rule(proposal):
         return _judge_rule(ProposedRule.parse(proposal, given))
     return _judge_velocity(VelocityField.parse(proposal, given))
@@ -307,25 +315,31 @@ def _judge_rule(rule: ProposedRule) -> Judgement:
             suggestion = _suggest_rule(parts.form)
         claims = () if found is None else (found.claim,)
         return Judgement(
-            rule.text, Outcome.NONE, shown, found, None, "", None, parts.obstructions,
-            suggestion, claims, names,
+            rule.text, _outcome(parts.obstructions), shown, found, None, "", None,
+            parts.obstructions, suggestion, claims, names,
         )  # fmt: skip
     result = represent(parts.form)
     claims = () if found is None else (found.claim,)
     if isinstance(result, Obstruction):
         return Judgement(
-            rule.text, Outcome.NONE, shown, found, None, "", None, (result,), None, claims, names
-        )
+            rule.text, _outcome((result,)), shown, found, None, "", None, (result,), None, claims,
+            names,
+        )  # fmt: skip
     outcome = Outcome.EXTENDED if parts.form.fields or rule.given else Outcome.HAMILTONIAN
     if not rule.given and not result.is_proved:
         return Judgement(
-            rule.text, Outcome.NONE, shown, found, result.kinetic, result.hamiltonian, result,
+            rule.text, Outcome.UNDECIDED, shown, found, result.kinetic, result.hamiltonian, result,
             (_unproved(result),), None, (*claims, *result.claims), names,
         )  # fmt: skip
     return Judgement(
         rule.text, outcome, shown, found, result.kinetic, result.hamiltonian, result, (), None,
         (*claims, *result.claims), (*names, *result.notes),
     )  # fmt: skip
+
+
+def _outcome(obstructions: tuple[Obstruction, ...]) -> Outcome:
+    decided = any(o.is_decisive for o in obstructions)
+    return Outcome.NONE if decided else Outcome.UNDECIDED
 
 
 def _unproved(result: Representation) -> Obstruction:
@@ -368,7 +382,10 @@ def _curl_obstruction(found: Curl) -> Obstruction:
     return Obstruction(Kind.CURL, statement, evidence, found)
 
 
-def _hamiltonian_section(text: str, found: Representation | None) -> Section:
+_FOUND, _TRIED = "A Hamiltonian that generates it", "The Hamiltonian that was tried"
+
+
+def _hamiltonian_section(title: str, text: str, found: Representation | None) -> Section:
     lines = [f"H = {text}"]
     if found is not None:
         if found.integrator != "lie-trotter":
@@ -377,7 +394,7 @@ def _hamiltonian_section(text: str, found: Representation | None) -> Section:
             lines.append(f"{n.name} = {to_ascii(n.equals)}{_value(n)}")
         if found.scale != 1:
             lines.append(f"the momenta of the rule are {to_unicode(found.scale)} times X")
-    return Section("A Hamiltonian that generates it", sentences=tuple(lines))
+    return Section(title, sentences=tuple(lines))
 
 
 def _value(n: Named) -> str:
@@ -390,8 +407,9 @@ def _suggestion_sections(suggestion: Suggestion) -> list[Section]:
         lines.append(f"· of the whole rule there is no Hamiltonian: {suggestion.reason}")
     sections = [Section("Repair: a velocity without curl", suggestion.formulas(), tuple(lines))]
     if suggestion.hamiltonian:
-        section = _hamiltonian_section(suggestion.hamiltonian, suggestion.representation)
-        sections.append(Section("A Hamiltonian of the repair", section.formulas, section.sentences))
+        title = "A Hamiltonian of the repair"
+        text, found = suggestion.hamiltonian, suggestion.representation
+        sections.append(_hamiltonian_section(title, text, found))
     if suggestion.representation is not None and suggestion.representation.claims:
         sentences = tuple(claim_sentence(c) for c in suggestion.representation.claims)
         sections.append(Section("What is known of the repair", sentences=sentences))
