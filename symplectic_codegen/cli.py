@@ -220,6 +220,13 @@ def verdict(
 @click.option("--target", "targets", metavar="T", multiple=True, help="numpy, numba, ...")
 @click.option("--dtype", metavar="D", default="any", show_default=True, help="float32, float64.")
 @click.option(
+    "--recipe",
+    "recipes",
+    metavar="R",
+    multiple=True,
+    help="In the same sweeps: clip-norm, ema, zero-grad, decoupled-decay.",
+)
+@click.option(
     "--out",
     metavar="DIR",
     type=click.Path(path_type=Path),
@@ -233,6 +240,7 @@ def generate(
     name: str | None,
     targets: tuple[str, ...],
     dtype: str,
+    recipes: tuple[str, ...],
     out: Path,
     check: bool,
     report: bool,
@@ -240,6 +248,7 @@ def generate(
 ) -> None:
     """Generate an optimizer for one or more targets."""
     from symplectic_codegen.files import differences, write_files
+    from symplectic_codegen.passes.recipes import get_recipe
     from symplectic_codegen.provenance import manifest_text
     from symplectic_codegen.targets import TARGETS, get_target
 
@@ -248,11 +257,16 @@ def generate(
     chosen = tuple(dict.fromkeys(targets)) or tuple(TARGETS)
     for target in chosen:
         get_target(target)
+    recipes = tuple(dict.fromkeys(recipes))
+    for recipe in recipes:
+        get_recipe(recipe)
+    if everything and recipes:
+        raise SpecError("--all generates the catalogue as it is: give no --recipe")
     specs = _all_specs(name, source) if everything else [_spec(name=name, **source)]
     files: dict[str, str] = {}
     for spec in _progress(specs, "generating", lambda spec: spec.name):
         with _time_limit(DERIVATION_SECONDS):
-            files |= _files_of(spec, chosen, dtype, source, everything, report)
+            files |= _files_of(spec, chosen, dtype, recipes, source, everything, report)
     if everything:
         files[MANIFEST] = manifest_text(files)
     if check:
@@ -275,6 +289,7 @@ def _files_of(
     spec: Spec,
     targets: Sequence[str],
     dtype: str,
+    recipes: Sequence[str],
     source: dict[str, Any],
     everything: bool,
     report: bool,
@@ -286,15 +301,20 @@ def _files_of(
     derivation = Derivation(spec)
     files: dict[str, str] = {}
     for target in targets:
-        command = _command(spec, target, dtype, source, everything)
-        files |= generate_files(derivation, target, dtype=dtype, command=command)
+        command = _command(spec, target, dtype, recipes, source, everything)
+        files |= generate_files(derivation, target, dtype=dtype, command=command, recipes=recipes)
     if report:
-        click.echo(performance_text(derivation.spec.name, derivation.compiled))
+        click.echo(performance_text(derivation.spec.name, derivation.compiled, recipes))
     return files
 
 
 def _command(
-    spec: Spec, target: str, dtype: str, source: dict[str, Any], everything: bool
+    spec: Spec,
+    target: str,
+    dtype: str,
+    recipes: Sequence[str],
+    source: dict[str, Any],
+    everything: bool,
 ) -> str | None:
     """The command that regenerates a file; None if it follows from the spec alone."""
     from symplectic_codegen.generation import command_options
@@ -318,6 +338,7 @@ def _command(
         source["with_energy"],
         dtype,
         _given(source),
+        recipes,
     )
     return shlex.join(words)
 
@@ -327,23 +348,6 @@ def _given(source: dict[str, Any]) -> dict[str, str]:
     from symplectic_codegen.language.spec import CHOICES, EXPRESSIONS
 
     return {k: source[k] for k in (*EXPRESSIONS, *CHOICES) if source[k] is not None}
-
-
-@main.command("list")
-@click.argument("what", type=click.Choice(["catalog", "targets", "integrators"]), default="catalog")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
-def list_(what: str, form: str) -> None:
-    """List the catalogue, the targets or the integrators."""
-    rows = {"catalog": _catalog_rows, "targets": _target_rows, "integrators": _integrator_rows}[
-        what
-    ]()
-    if form == "json":
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
-        return
-    width = max(len(row["name"]) for row in rows)
-    for row in rows:
-        note = f"   ({row['note']})" if row.get("note") else ""
-        click.echo(f"{row['name']:<{width}}  {row['description']}{note}")
 
 
 def _catalog_rows() -> list[dict[str, str]]:
@@ -368,6 +372,35 @@ def _integrator_rows() -> list[dict[str, str]]:
     from symplectic_codegen.discretization.integrators import INTEGRATORS
 
     return [{"name": n, "description": f"{c}: {d}"} for n, (c, d) in INTEGRATORS.items()]
+
+
+def _recipe_rows() -> list[dict[str, str]]:
+    from symplectic_codegen.passes.recipes import RECIPES
+
+    return [{"name": r.name, "description": f"{r.summary}: {r.update}"} for r in RECIPES.values()]
+
+
+_LISTS: dict[str, Callable[[], list[dict[str, str]]]] = {
+    "catalog": _catalog_rows,
+    "targets": _target_rows,
+    "integrators": _integrator_rows,
+    "recipes": _recipe_rows,
+}
+
+
+@main.command("list")
+@click.argument("what", type=click.Choice(list(_LISTS)), default="catalog")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+def list_(what: str, form: str) -> None:
+    """List the catalogue, the targets, the integrators or the recipes."""
+    rows = _LISTS[what]()
+    if form == "json":
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    width = max(len(row["name"]) for row in rows)
+    for row in rows:
+        note = f"   ({row['note']})" if row.get("note") else ""
+        click.echo(f"{row['name']:<{width}}  {row['description']}{note}")
 
 
 @main.command()
@@ -444,7 +477,7 @@ def check(paths: tuple[Path, ...], form: str) -> None:
             raise OutputError(f"there is no {path}")
     findings = inspect_all(paths)
     if not findings:
-        raise OutputError(f"no Python file under {', '.join(str(p) for p in paths)}")
+        raise OutputError(f"no generated file under {', '.join(str(p) for p in paths)}")
     if form == "json":
         rows = [{"path": f.path, "state": f.state.value, "reason": f.reason} for f in findings]
         click.echo(json.dumps(rows, indent=2))

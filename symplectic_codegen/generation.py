@@ -23,9 +23,10 @@ from symplectic_codegen.files import write_files
 from symplectic_codegen.language.hamiltonian import Hamiltonian
 from symplectic_codegen.language.parameters import standard_hyperparameters
 from symplectic_codegen.language.spec import CHOICES, EXPRESSIONS, Spec
+from symplectic_codegen.passes.recipes import RECIPES, with_recipes
 from symplectic_codegen.provenance import UNSEALED, VERSION, seal
 from symplectic_codegen.targets import get_target
-from symplectic_codegen.targets.base import DTYPES, Document, Target
+from symplectic_codegen.targets.base import DTYPES, Document, Target, class_name
 
 BOTH = "any"  # dtype: follow the parameters, float32 or float64
 PROGRAM = "symplectic-codegen"
@@ -38,15 +39,17 @@ def generate(
     name: str | None = None,
     dtype: str = BOTH,
     command: str | None = None,
+    recipes: Sequence[str] = (),
 ) -> dict[str, str]:
     """The generated files of one optimizer, by relative path.
 
     Args:
         source: a Hamiltonian (text or parsed), a spec, or what was derived from one.
-        target: "numpy" or "numba"; see `symplectic_codegen.targets`.
+        target: "numpy", "numba" or another one of `symplectic_codegen.targets`.
         name: snake_case name; the class has it in CamelCase.
         dtype: "float32", "float64", or "any" to follow the parameters.
         command: the command that regenerates the files, for PROVENANCE.
+        recipes: what is done in the same sweeps; see `symplectic_codegen.passes.recipes`.
 
     Raises:
         SymplecticCodegenError: bad input, or a Hamiltonian that does not split into exact flows.
@@ -62,8 +65,9 @@ def generate(
     for claim in derivation.step_claims:
         if not claim.holds:
             raise NotSeparableError(f"no code is generated, because a check failed: {claim}")
-    document = _document(derivation, chosen, dtype, command)
-    return {path: seal(text) for path, text in chosen.emit(derivation.rule, document).items()}
+    document = _document(derivation, chosen, dtype, command, recipes)
+    rule = with_recipes(derivation.rule, recipes)
+    return {path: seal(text) for path, text in chosen.emit(rule, document).items()}
 
 
 def load(
@@ -72,8 +76,11 @@ def load(
     *,
     name: str | None = None,
     dtype: str = BOTH,
-) -> type[Any]:
-    """The optimizer class, generated, written to a cache folder and imported.
+    recipes: Sequence[str] = (),
+) -> Any:
+    """The optimizer, generated, written to a cache folder and imported.
+
+    It is a class, or for the target "optax" the function that makes the transformation.
 
     Raises:
         TargetError: what the target needs is not installed.
@@ -89,20 +96,33 @@ def load(
     availability = get_target(target).is_available()
     if not availability.ok:
         raise TargetError(f"the target {target!r} cannot run here: {availability.reason}")
-    files = generate(source, target, name=name, dtype=dtype)
-    ((path, text),) = ((p, s) for p, s in files.items() if p.endswith(".py"))
-    module = import_source(Path(path).stem, text)
-    (cls,) = (v for k, v in vars(module).items() if k == class_name(Path(path).stem))
-    return cls
+    files = {
+        Path(path).name: text
+        for path, text in generate(source, target, name=name, dtype=dtype, recipes=recipes).items()
+    }
+    ((file, text),) = ((name, text) for name, text in files.items() if name.endswith(".py"))
+    others = {name: text for name, text in files.items() if name != file}
+    stem = Path(file).stem
+    module = import_source(stem, text, others)
+    return vars(module)[get_target(target).public(stem)]
 
 
-def import_source(stem: str, text: str) -> Any:
-    """Import generated source from a real file, so that Numba can cache what it compiles."""
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    folder = _cache_folder()
+def import_source(stem: str, text: str, others: Mapping[str, str] | None = None) -> Any:
+    """Import generated source from a real file, so that Numba can cache what it compiles.
+
+    Args:
+        stem: the name of the module, to which a hash is added.
+        text: its source.
+        others: files that must lie beside it, by their names.
+    """
+    beside = dict(others or {})
+    parts = [text, *(part for name in sorted(beside) for part in (name, beside[name]))]
+    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
     unique = f"{stem}_{digest}"
+    folder = cache_folder() / unique if beside else cache_folder()
     path = folder / f"{unique}.py"
-    write_files(folder, {path.name: text})  # atomic: other processes may be loading it now
+    # Atomic: other processes may be loading it now.
+    write_files(folder, {**beside, path.name: text})
     spec = importlib.util.spec_from_file_location(unique, path)
     assert spec is not None
     assert spec.loader is not None
@@ -112,7 +132,7 @@ def import_source(stem: str, text: str) -> Any:
     return module
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
     """A folder of this user's alone: nobody else may put code where it is imported from."""
     folder = Path(tempfile.gettempdir()) / f"symplectic_codegen-{getpass.getuser()}"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -123,16 +143,13 @@ def _cache_folder() -> Path:
     return folder
 
 
-def class_name(name: str) -> str:
-    """CamelCase of a snake_case name.
-
-    >>> class_name("heavy_ball")
-    'HeavyBall'
-    """
-    return "".join(part.capitalize() for part in name.split("_"))
-
-
-def _document(derivation: Derivation, target: Target, dtype: str, command: str | None) -> Document:
+def _document(
+    derivation: Derivation,
+    target: Target,
+    dtype: str,
+    command: str | None,
+    recipes: Sequence[str],
+) -> Document:
     if dtype != BOTH and dtype not in DTYPES:
         known = ", ".join((BOTH, *DTYPES))
         raise TargetError(f"unknown dtype {dtype!r}; known: {known}")
@@ -148,15 +165,17 @@ def _document(derivation: Derivation, target: Target, dtype: str, command: str |
         "SymPy version": sp.__version__,
         "spec_sha256": spec.sha256,
         "body_sha256": UNSEALED,
-        "command": command or default_command(spec, target.name, dtype),
+        "command": command or default_command(spec, target.name, dtype, recipes),
         "spec": compact_spec(spec),
     }
+    if recipes:
+        provenance["recipes"] = list(recipes)
     return Document(
         class_name=class_name(spec.name),
         title=spec.title,
         hamiltonian=spec.hamiltonian.text,
-        update=tuple(update_lines(derivation)),
-        notes=tuple(note_lines(derivation)),
+        update=tuple(update_lines(derivation, recipes)),
+        notes=tuple(note_lines(derivation, recipes)),
         provenance=provenance,
         dtypes=dtypes,
     )
@@ -217,17 +236,25 @@ def spec_of(provenance: Mapping[str, Any]) -> Spec:
     return spec
 
 
-def update_lines(derivation: Derivation) -> list[str]:
-    """The update as assignments, in user-facing parameters."""
-    return [
+def update_lines(derivation: Derivation, recipes: Sequence[str] = ()) -> list[str]:
+    """The update as assignments, in user-facing parameters; recipes where they act."""
+    lines = [
         f"{assignment.target} <- {to_ascii(assignment.expr)}"
         for assignment in derivation.update.inlined()
     ]
+    chosen = [recipe for recipe in RECIPES.values() if recipe.name in recipes]
+    before = [recipe.update for recipe in chosen if recipe.acts_before]
+    return before + lines + [recipe.update for recipe in chosen if not recipe.acts_before]
 
 
-def note_lines(derivation: Derivation) -> list[str]:
+def note_lines(derivation: Derivation, recipes: Sequence[str] = ()) -> list[str]:
     """What is known of the rule: one sentence per claim about the step."""
     lines = []
+    if recipes:
+        lines.append(
+            f"With the recipes {', '.join(recipes)}, which are no part of the derivation: what is "
+            "proved is proved of the step between them."
+        )
     for claim in derivation.step_claims:
         if claim.verdict is not Verdict.ASSUMED:
             statement = claim.statement[0].upper() + claim.statement[1:]
@@ -250,7 +277,7 @@ def options_of(spec: Spec) -> dict[str, str]:
     return {k: getattr(spec, k) for k, value in defaults.items() if getattr(spec, k) != value}
 
 
-def default_command(spec: Spec, target: str, dtype: str) -> str:
+def default_command(spec: Spec, target: str, dtype: str, recipes: Sequence[str] = ()) -> str:
     """The command line that regenerates an optimizer that was made from an expression."""
     words: list[str] = [PROGRAM, "generate", spec.hamiltonian.text, "--name", spec.name]
     words += ["--target", target]
@@ -267,6 +294,7 @@ def default_command(spec: Spec, target: str, dtype: str) -> str:
         spec.with_energy,
         dtype,
         options_of(spec),
+        recipes,
     )
     return shlex.join(words)
 
@@ -278,6 +306,7 @@ def command_options(
     with_energy: bool,
     dtype: str,
     more: Mapping[str, str],
+    recipes: Sequence[str] = (),
 ) -> list[str]:
     """Options of `generate`, those with their default left out."""
     words: list[str] = []
@@ -293,6 +322,8 @@ def command_options(
         words.append("--with-energy")
     if dtype != BOTH:
         words += ["--dtype", dtype]
+    for recipe in recipes:
+        words += ["--recipe", recipe]
     return words
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from symplectic_codegen.driver import CompiledRule
+from symplectic_codegen.passes.recipes import get_recipe, with_recipes
 from symplectic_codegen.rule.expression import references
 from symplectic_codegen.rule.rule import Stage, UpdateRule
 
@@ -16,9 +18,14 @@ class Traffic:
     reads: int
     writes: int
 
+    @property
+    def accesses(self) -> int:
+        """Both; what is written was read before, so no cache line is fetched for it."""
+        return self.reads + self.writes
+
     def bytes(self, itemsize: int) -> int:
-        """Bytes per element; what is written was read before, so no line is fetched twice."""
-        return (self.reads + self.writes) * itemsize
+        """Bytes per element."""
+        return self.accesses * itemsize
 
 
 def traffic(rule: UpdateRule) -> tuple[Traffic, ...]:
@@ -39,7 +46,7 @@ def _stage_traffic(rule: UpdateRule, stage: Stage) -> Traffic:
     return Traffic(len(read), len(stage.stores))
 
 
-def as_text(name: str, compiled: CompiledRule) -> str:
+def as_text(name: str, compiled: CompiledRule, recipes: Sequence[str] = ()) -> str:
     """The report of `generate --report`."""
     lines = [f"{name}: operations", f"  {'after':<24}{'per step':>10}{'per element':>13}"]
     lines += [
@@ -48,9 +55,22 @@ def as_text(name: str, compiled: CompiledRule) -> str:
     if compiled.rewrites:
         lines.append("  stable rewrites: " + ", ".join(compiled.rewrites))
     lines.append(f"{name}: memory traffic per element")
-    for number, item in enumerate(traffic(compiled.rule), 1):
+    sweeps = traffic(with_recipes(compiled.rule, recipes))
+    for number, item in enumerate(sweeps, 1):
         lines.append(
-            f"  sweep {number}: {item.reads} read, {item.writes} written: "
-            f"{item.bytes(4)} bytes in float32, {item.bytes(8)} in float64"
+            f"  sweep {number}: {item.reads} read, {item.writes} written: {_bytes(item.accesses)}"
+        )
+    if recipes:
+        total = sum(item.accesses for item in sweeps)
+        alone = sum(item.accesses for item in traffic(compiled.rule))
+        separate = sum(get_recipe(recipe).separate for recipe in recipes)
+        lines.append(f"  in all: {_bytes(total)}")
+        lines.append(f"  without recipes: {_bytes(alone)}")
+        lines.append(
+            f"  with {', '.join(recipes)} as passes of their own: {_bytes(alone + separate)}"
         )
     return "\n".join(lines)
+
+
+def _bytes(accesses: int) -> str:
+    return f"{4 * accesses} bytes in float32, {8 * accesses} in float64"

@@ -17,9 +17,12 @@ from typing import Any
 
 VERSION = "0.1.0"
 MANIFEST = "manifest.json"
+SUFFIXES = (".py", ".cuh", ".cu")  # of generated files
 UNSEALED = "0" * 64  # what stands in the place of the hash while it is computed
 
 _SEAL = re.compile(r'("body_sha256": ")([0-9a-f]{64})(")')
+# In C++ the assignment stands in a comment at the end of the file.
+_IN_COMMENT = re.compile(r"^/\*[^\n]*\n\n(PROVENANCE = \{\n.*?^\}\n)\*/", re.MULTILINE | re.DOTALL)
 
 
 class State(Enum):
@@ -61,7 +64,15 @@ def _body_hash(text: str) -> str:
 
 
 def read_provenance(text: str) -> Mapping[str, Any] | None:
-    """The PROVENANCE of a generated Python file, read without running it; None if it has none."""
+    """The PROVENANCE of a generated file, read without running it; None if it has none.
+
+    >>> text = 'int x;\\n\\n/* Made from:\\n\\nPROVENANCE = {\\n    "name": "x",\\n}\\n*/\\n'
+    >>> read_provenance(text)
+    {'name': 'x'}
+    """
+    commented = _IN_COMMENT.search(text)
+    if commented is not None:
+        text = commented.group(1)
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -162,8 +173,8 @@ def _inspect_file(path: Path) -> Finding:
 def _inspect_tree(root: Path) -> list[Finding]:
     findings = [
         _inspect_file(path)
-        for path in sorted(root.rglob("*.py"))
-        if "__pycache__" not in path.parts
+        for path in sorted(root.rglob("*"))
+        if path.suffix in SUFFIXES and "__pycache__" not in path.parts and path.is_file()
     ]
     if (root / MANIFEST).is_file():
         known = read_manifest(_read(root / MANIFEST)) or {"files": {}}

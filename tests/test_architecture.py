@@ -190,7 +190,7 @@ def literals(path: Path) -> set[str]:
 
 
 # Names that are also ordinary words of the package.
-ORDINARY = {"momentum", "relativistic", "accumulation"}
+ORDINARY = {"momentum", "relativistic", "accumulation", "weight_decay"}
 
 
 @pytest.mark.parametrize("path", [p for p in sources() if place(p) != "catalog"], ids=ids)

@@ -9,16 +9,16 @@ Update derived from it::
 
     X <- (-beta1**n + beta1)*X/(1 - beta1**n) + (1 - beta1)*G/(1 - beta1**n)
     average(small + (G - X*(1 - exp(-gamma*t)))**2, nu) <- (-beta2**n + beta2)*average(small +
-        (G - X*(1 - exp(-gamma*t)))**2, nu)/(1 - beta2**n) + (1 - beta2)*(small + (-(1 -
-        beta1**n)*X + G)**2)/(1 - beta2**n)
+        (G - X*(1 - exp(-gamma*t)))**2, nu)/(1 - beta2**n) + (1 - beta2)*(eps_square/(1 - beta2)
+        + (-(1 - beta1**n)*X + G)**2)/(1 - beta2**n)
     w <- w - lr*X/(eps + sqrt(average(small + (G - X*(1 - exp(-gamma*t)))**2, nu)))
 
 Hyperparameters:
     lr: learning rate. In [0, inf); default 0.001.
     beta1: decay rate of the first moment. In [0, 1); default 0.9.
     beta2: decay rate of the second moment. In [0, 1); default 0.999.
-    small: added to the square in each step. In [0, inf); default 1e-08.
-    eps: added to the root of the second moment. In [0, inf); default 1e-08.
+    eps_square: added to the second moment in each step. In [0, inf); default 1e-16.
+    eps: added to the root of the second moment. In [0, inf); default 1e-16.
 
 State:
     X: energy moments.
@@ -71,16 +71,16 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "0f8b671b670b47b1efd15f168b1c0cb06e2ade59795a943bf7e0da3adf88a8f4",
-    "body_sha256": "3aeffd7c1fc5a93ac22755bab60a03051b88e91b2d48d18fc3228127c75844fd",
+    "spec_sha256": "76be766bb155d26d95d8b28396e00e7fcc6e88a5daca2e27d2835b183991b647",
+    "body_sha256": "03e5b0b00910df92c52491591b22772be0249bf98b76a8672bf819c19dca5064",
     "command": "symplectic-codegen generate --catalog adabelief --target numba",
     "spec": {
         "format": 1,
         "title": "AdaBelief",
         "description": (
             "Adam with the memory of what the momenta did not foresee: (1 - exp(-gamma*t))*X is "
-            "the average\nof the gradients before its bias correction. As in the authors' code a "
-            "small number is added to\nthe square in each step.\n"
+            "the average\nof the gradients before its bias correction. As the authors do, a small "
+            "number is added to the\nsecond moment in each step.\n"
         ),
         "hyperparameters": [
             {
@@ -89,15 +89,11 @@ PROVENANCE = {
                 "bounds": "[0, 0]",
                 "meaning": "infinite temperature at the start",
             },
-            {
-                "name": "small",
-                "default": "1/100000000",
-                "meaning": "added to the square in each step",
-            },
+            {"name": "small", "meaning": "added to each square"},
             {"name": "nu", "meaning": "relaxation rate of the metric"},
             {
                 "name": "eps",
-                "default": "1/100000000",
+                "default": "1/10000000000000000",
                 "meaning": "added to the root of the second moment",
             },
             {
@@ -124,6 +120,12 @@ PROVENANCE = {
                 "equals": "exp(-nu*tau)",
             },
             {
+                "name": "eps_square",
+                "default": "1/10000000000000000",
+                "meaning": "added to the second moment in each step",
+                "equals": "small*(1 - exp(-nu*tau))",
+            },
+            {
                 "name": "gain",
                 "default": "1",
                 "bounds": "[1, 1]",
@@ -144,13 +146,13 @@ PROVENANCE = {
 __all__ = ["PROVENANCE", "Adabelief", "update"]
 
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
-_HYPERPARAMETERS = ("lr", "beta1", "beta2", "small", "eps")
+_HYPERPARAMETERS = ("lr", "beta1", "beta2", "eps_square", "eps")
 _BUFFERS = ("X", "M")
 _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "lr": ("[0, inf)", lambda x: x >= 0.0),
     "beta1": ("[0, 1)", lambda x: 0.0 <= x < 1.0),
     "beta2": ("[0, 1)", lambda x: 0.0 <= x < 1.0),
-    "small": ("[0, inf)", lambda x: x >= 0.0),
+    "eps_square": ("[0, inf)", lambda x: x >= 0.0),
     "eps": ("[0, inf)", lambda x: x >= 0.0),
 }
 
@@ -210,7 +212,7 @@ def _needs_copy(addresses, starts, itemsize, lows, highs):
 
 
 @njit(**_KERNEL)
-def update(w, G, X, M, lr, small, eps, decay, impulse, memory, intake, scale):
+def update(w, G, X, M, lr, eps, decay, impulse, memory, intake, scale, scale_2):
     """One sweep over the elements of one parameter.
 
     Args:
@@ -220,13 +222,13 @@ def update(w, G, X, M, lr, small, eps, decay, impulse, memory, intake, scale):
         M: moving average of small + (G - X*(1 - exp(-gamma*t)))**2, weights adding up to one;
             changed in place.
         lr: learning rate.
-        small: added to the square in each step.
         eps: added to the root of the second moment.
         decay: beta(t-tau)/beta(t): what cooling leaves of the momenta.
         impulse: impulse of the loss gradient: time average of the thermal mass over the step.
         memory: what stays of average(small + (G - X*(1 - exp(-gamma*t)))**2, nu).
         intake: what comes in.
         scale: scalar of the step.
+        scale_2: scalar of the step.
 
     Arrays are 1-D, contiguous, of one size and dtype; scalars are of this dtype.
     """
@@ -234,7 +236,7 @@ def update(w, G, X, M, lr, small, eps, decay, impulse, memory, intake, scale):
         X_new = decay * X[i] + impulse * G[i]
         shared = scale * X_new
         shared_2 = G[i] - shared
-        M_new = memory * M[i] + intake * (small + shared_2 * shared_2)
+        M_new = memory * M[i] + intake * (scale_2 + shared_2 * shared_2)
         w_new = w[i] - lr * X_new / (eps + math.sqrt(M_new))
         M[i] = M_new
         X[i] = X_new
@@ -249,13 +251,13 @@ def _walk_update(
     begin,
     end,
     lr,
-    small,
     eps,
     decay,
     impulse,
     memory,
     intake,
     scale,
+    scale_2,
 ):
     """`update` on the elements begin:end of all tensors in a row."""
     tensor = np.searchsorted(starts, begin, side="right") - 1
@@ -268,20 +270,20 @@ def _walk_update(
             _view(table[2, tensor] + offset, size, like),
             _view(table[3, tensor] + offset, size, like),
             lr,
-            small,
             eps,
             decay,
             impulse,
             memory,
             intake,
             scale,
+            scale_2,
         )
         begin += size
         tensor += 1
 
 
 @njit(**_KERNEL)
-def _serial_update(table, starts, like, lr, small, eps, decay, impulse, memory, intake, scale):
+def _serial_update(table, starts, like, lr, eps, decay, impulse, memory, intake, scale, scale_2):
     """`update` on all tensors."""
     return _walk_update(
         table,
@@ -290,13 +292,13 @@ def _serial_update(table, starts, like, lr, small, eps, decay, impulse, memory, 
         0,
         starts[-1],
         lr,
-        small,
         eps,
         decay,
         impulse,
         memory,
         intake,
         scale,
+        scale_2,
     )
 
 
@@ -307,13 +309,13 @@ def _parallel_update(
     like,
     threads,
     lr,
-    small,
     eps,
     decay,
     impulse,
     memory,
     intake,
     scale,
+    scale_2,
 ):
     """`update` on all tensors, an equal share of the elements for each thread."""
     total = starts[-1]
@@ -328,13 +330,13 @@ def _parallel_update(
             first,
             last,
             lr,
-            small,
             eps,
             decay,
             impulse,
             memory,
             intake,
             scale,
+            scale_2,
         )
 
 
@@ -368,7 +370,7 @@ class Adabelief:
     lr: float
     beta1: float
     beta2: float
-    small: float
+    eps_square: float
     eps: float
 
     def __init__(
@@ -378,15 +380,15 @@ class Adabelief:
         lr: float = 0.001,
         beta1: float = 0.9,
         beta2: float = 0.999,
-        small: float = 1e-08,
-        eps: float = 1e-08,
+        eps_square: float = 1e-16,
+        eps: float = 1e-16,
     ) -> None:
         self._params = _checked_params(params)
         self._kinds = [(w.shape, w.dtype) for w in self._params]
         self.lr = lr
         self.beta1 = beta1
         self.beta2 = beta2
-        self.small = small
+        self.eps_square = eps_square
         self.eps = eps
         self._steps = 0
         self._scalars: dict[str, float] = {}
@@ -424,7 +426,7 @@ class Adabelief:
             lr = np.float64(self.lr)
             beta1 = np.float64(self.beta1)
             beta2 = np.float64(self.beta2)
-            small = np.float64(self.small)
+            eps_square = np.float64(self.eps_square)
             eps = np.float64(self.eps)
             n = np.float64(self._steps + 1)
             groups = self._groups(gradients)
@@ -440,17 +442,19 @@ class Adabelief:
             intake = (beta2 - 1.0) / common_2
             # scalar of the step
             scale = -common
+            # scalar of the step
+            scale_2 = eps_square / (1.0 - beta2)
             for group in groups:
                 real = group.like.dtype.type
                 scalars = (
                     real(lr),
-                    real(small),
                     real(eps),
                     real(decay),
                     real(impulse),
                     real(memory),
                     real(intake),
                     real(scale),
+                    real(scale_2),
                 )
                 group.run(_serial_update, _parallel_update, *scalars)
             self._unpack(gradients)

@@ -68,7 +68,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "037a5c9366c23309940146d2d43995d0aac9346010d80c81c0d9219a0b49fdc6",
-    "body_sha256": "5ee0f6897538fc609f04a34b4c1fc72cb5ca110df37d69ebe3af8ba0d8ef6142",
+    "body_sha256": "207983e4ae3b96b9d37d9a8512f299f9a1dd61922468af24678acc2f68f9eba1",
     "command": "symplectic-codegen generate --catalog bbi --target numba",
     "spec": {
         "time_step": "tau*(L - floor)/(L0 - floor + extra)",
@@ -326,6 +326,10 @@ class Bbi:
             grads: the gradient of each parameter, of its shape and dtype; None leaves the
                 parameter and its state alone.
             loss: the value of the loss at the parameters.
+
+        Raises:
+            ValueError: the time step tau*(-floor + L)/(-floor + L0 + extra) is not positive.
+            ValueError: this Hamiltonian is for -floor + L > 0 only.
         """
         gradients = _checked_grads(self._kinds, grads)
         loss = float(loss)
@@ -338,6 +342,12 @@ class Bbi:
             L0 = np.float64(self._scalars["L0"]) if self._steps else L
             active = np.array([G is not None for G in gradients])
             known_sum = self._blocks["known_sum"]
+            if not tau * (L - floor) / (L0 + extra - floor) > 0.0:
+                raise ValueError(
+                    "the time step tau*(-floor + L)/(-floor + L0 + extra) is not positive"
+                )
+            if not L - floor > 0.0:
+                raise ValueError("this Hamiltonian is for -floor + L > 0 only")
             groups = self._groups(gradients)
             # scalar of the step
             factor = np.sqrt(np.maximum(0.0, floor + (L0 + extra - floor) ** 2 / (L - floor) - L))

@@ -13,7 +13,7 @@ Update derived from it::
 Hyperparameters:
     lr: learning rate. In [0, inf); required.
     momentum: what one step leaves of the momenta. In (0, 1]; default 0.99.
-    zeta: weight of the first gradient in the momenta. In [0, inf); default 1.0.
+    zeta: weight of the first gradient in the momenta. In (0, inf); default 1.0.
 
 State:
     X: energy moments.
@@ -60,8 +60,8 @@ PROVENANCE = {
     "integrator": "K C/2 B C/2",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "8fd33aa7307bec53bcb73fb0933425a7164f1d305de79530fe01b5557561d220",
-    "body_sha256": "bbe749c2fe06f508c90655f5ce971175b2854a2604fe2eeb6af73773c1398e8a",
+    "spec_sha256": "37625512f7a6fbfdacc3cefbb73e1e9c9c544668d78f8e277a1b5044530b931f",
+    "body_sha256": "e1ff863a206fafac93854a0a145fe8a7b190c033c37e2e5b18367bbaaab16d34",
     "command": "symplectic-codegen generate --catalog bregman_exponential --target numba",
     "spec": {
         "format": 1,
@@ -82,6 +82,7 @@ PROVENANCE = {
             {
                 "name": "zeta",
                 "default": "1",
+                "bounds": "(0, oo)",
                 "meaning": "weight of the first gradient in the momenta",
                 "equals": "tau*c**2/h",
             },
@@ -107,7 +108,7 @@ _BUFFERS = ("X",)
 _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "lr": ("[0, inf)", lambda x: x >= 0.0),
     "momentum": ("(0, 1]", lambda x: 0.0 < x <= 1.0),
-    "zeta": ("[0, inf)", lambda x: x >= 0.0),
+    "zeta": ("(0, inf)", lambda x: x > 0.0),
 }
 
 # NaN and infinity keep their meaning: of the fast-math flags only these two.

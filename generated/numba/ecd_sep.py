@@ -69,7 +69,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "748a9451c62196633c31e92dd446d43a448b9f99e9a4fafd703e45d431501f70",
-    "body_sha256": "a9dea6fac280617fdc8ec89ff06912a539fa1d547353115377168701ac4da356",
+    "body_sha256": "3fd477cd07f6a7f7d531b435f14cee13a91534c139a6044c18ba3fb6cfeb05e8",
     "command": "symplectic-codegen generate --catalog ecd_sep --target numba",
     "spec": {
         "energy": "eta*log(L0 - floor) + log(s)",
@@ -404,6 +404,10 @@ class EcdSep:
             grads: the gradient of each parameter, of its shape and dtype; None leaves the
                 parameter and its state alone.
             loss: the value of the loss at the parameters.
+
+        Raises:
+            ValueError: this Hamiltonian is for -floor + L > 0 only.
+            ValueError: this Hamiltonian is for -floor + L0 > 0 only.
         """
         gradients = _checked_grads(self._kinds, grads)
         loss = float(loss)
@@ -417,6 +421,10 @@ class EcdSep:
             L0 = np.float64(self._scalars["L0"]) if self._steps else L
             active = np.array([G is not None for G in gradients])
             known_sum = self._blocks["known_sum"]
+            if not L - floor > 0.0:
+                raise ValueError("this Hamiltonian is for -floor + L > 0 only")
+            if not L0 - floor > 0.0:
+                raise ValueError("this Hamiltonian is for -floor + L0 > 0 only")
             groups = self._groups(gradients)
             common = np.log(L0 - floor)
             common_2 = np.log(L - floor)

@@ -74,7 +74,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "c50c4934e5c470507d77b4bd266c82a883fd87f3bf4b16dc7f19151fb71dbfde",
-    "body_sha256": "275998aea6e69568d2d04f93805430d9adca50795c73e57910251494202edbad",
+    "body_sha256": "eebd141f3286fe88f1a81c9f866523371c439a359d483e8a83d164b01d4244a1",
     "command": "symplectic-codegen generate --catalog nadam --target numba",
     "spec": {
         "format": 1,
@@ -434,11 +434,11 @@ class Nadam:
             memory = beta2 * _powm1(beta2, n - 1.0) / common_2
             # what comes in
             intake = (beta2 - 1.0) / common_2
-            common_3 = beta1**n
+            common_3 = _powm1(beta1, n + 1.0)
             # beta(t-tau)/beta(t): what cooling leaves of the momenta
-            decay_2 = -beta1 * common / (1.0 - beta1 * common_3)
+            decay_2 = beta1 * common / common_3
             # impulse of the loss gradient: time average of the thermal mass over the step
-            impulse_2 = (1.0 - beta1) / (1.0 - beta1 * common_3)
+            impulse_2 = (beta1 - 1.0) / common_3
             for group in groups:
                 real = group.like.dtype.type
                 scalars = (

@@ -9,16 +9,16 @@ Update derived from it::
 
     X <- (-beta1**n + beta1)*X/(1 - beta1**n) + (1 - beta1)*G/(1 - beta1**n)
     average(small + (G - X*(1 - exp(-gamma*t)))**2, nu) <- (-beta2**n + beta2)*average(small +
-        (G - X*(1 - exp(-gamma*t)))**2, nu)/(1 - beta2**n) + (1 - beta2)*(small + (-(1 -
-        beta1**n)*X + G)**2)/(1 - beta2**n)
+        (G - X*(1 - exp(-gamma*t)))**2, nu)/(1 - beta2**n) + (1 - beta2)*(eps_square/(1 - beta2)
+        + (-(1 - beta1**n)*X + G)**2)/(1 - beta2**n)
     w <- w - lr*X/(eps + sqrt(average(small + (G - X*(1 - exp(-gamma*t)))**2, nu)))
 
 Hyperparameters:
     lr: learning rate. In [0, inf); default 0.001.
     beta1: decay rate of the first moment. In [0, 1); default 0.9.
     beta2: decay rate of the second moment. In [0, 1); default 0.999.
-    small: added to the square in each step. In [0, inf); default 1e-08.
-    eps: added to the root of the second moment. In [0, inf); default 1e-08.
+    eps_square: added to the second moment in each step. In [0, inf); default 1e-16.
+    eps: added to the root of the second moment. In [0, inf); default 1e-16.
 
 State:
     X: energy moments.
@@ -68,16 +68,16 @@ PROVENANCE = {
     "integrator": "lie-trotter",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "0f8b671b670b47b1efd15f168b1c0cb06e2ade59795a943bf7e0da3adf88a8f4",
-    "body_sha256": "38e23bdc73ba49889038cf7efc8de735f163812c8239738231958e7928871587",
+    "spec_sha256": "76be766bb155d26d95d8b28396e00e7fcc6e88a5daca2e27d2835b183991b647",
+    "body_sha256": "09af88d92ddb31262812bc69c920e95ce664c41a689ccd1c574c9be8fcb73a41",
     "command": "symplectic-codegen generate --catalog adabelief --target numpy",
     "spec": {
         "format": 1,
         "title": "AdaBelief",
         "description": (
             "Adam with the memory of what the momenta did not foresee: (1 - exp(-gamma*t))*X is "
-            "the average\nof the gradients before its bias correction. As in the authors' code a "
-            "small number is added to\nthe square in each step.\n"
+            "the average\nof the gradients before its bias correction. As the authors do, a small "
+            "number is added to the\nsecond moment in each step.\n"
         ),
         "hyperparameters": [
             {
@@ -86,15 +86,11 @@ PROVENANCE = {
                 "bounds": "[0, 0]",
                 "meaning": "infinite temperature at the start",
             },
-            {
-                "name": "small",
-                "default": "1/100000000",
-                "meaning": "added to the square in each step",
-            },
+            {"name": "small", "meaning": "added to each square"},
             {"name": "nu", "meaning": "relaxation rate of the metric"},
             {
                 "name": "eps",
-                "default": "1/100000000",
+                "default": "1/10000000000000000",
                 "meaning": "added to the root of the second moment",
             },
             {
@@ -121,6 +117,12 @@ PROVENANCE = {
                 "equals": "exp(-nu*tau)",
             },
             {
+                "name": "eps_square",
+                "default": "1/10000000000000000",
+                "meaning": "added to the second moment in each step",
+                "equals": "small*(1 - exp(-nu*tau))",
+            },
+            {
                 "name": "gain",
                 "default": "1",
                 "bounds": "[1, 1]",
@@ -141,13 +143,13 @@ PROVENANCE = {
 __all__ = ["PROVENANCE", "Adabelief", "update"]
 
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
-_HYPERPARAMETERS = ("lr", "beta1", "beta2", "small", "eps")
+_HYPERPARAMETERS = ("lr", "beta1", "beta2", "eps_square", "eps")
 _BUFFERS = ("X", "M")
 _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "lr": ("[0, inf)", lambda x: x >= 0.0),
     "beta1": ("[0, 1)", lambda x: 0.0 <= x < 1.0),
     "beta2": ("[0, 1)", lambda x: 0.0 <= x < 1.0),
-    "small": ("[0, inf)", lambda x: x >= 0.0),
+    "eps_square": ("[0, inf)", lambda x: x >= 0.0),
     "eps": ("[0, inf)", lambda x: x >= 0.0),
 }
 
@@ -165,13 +167,13 @@ def update(
     X: np.ndarray,
     M: np.ndarray,
     lr: np.floating,
-    small: np.floating,
     eps: np.floating,
     decay: np.floating,
     impulse: np.floating,
     memory: np.floating,
     intake: np.floating,
     scale: np.floating,
+    scale_2: np.floating,
 ) -> None:
     """One sweep over the elements of one parameter.
 
@@ -182,20 +184,20 @@ def update(
         M: moving average of small + (G - X*(1 - exp(-gamma*t)))**2, weights adding up to one;
             changed in place.
         lr: learning rate.
-        small: added to the square in each step.
         eps: added to the root of the second moment.
         decay: beta(t-tau)/beta(t): what cooling leaves of the momenta.
         impulse: impulse of the loss gradient: time average of the thermal mass over the step.
         memory: what stays of average(small + (G - X*(1 - exp(-gamma*t)))**2, nu).
         intake: what comes in.
         scale: scalar of the step.
+        scale_2: scalar of the step.
 
     Arrays have one shape (not 0-d) and one dtype; scalars are of this dtype.
     """
     X_new = decay * X + impulse * G
     shared = scale * X_new
     shared_2 = G - shared
-    M_new = memory * M + intake * (small + shared_2 * shared_2)
+    M_new = memory * M + intake * (scale_2 + shared_2 * shared_2)
     w_new = w - lr * X_new / (eps + np.sqrt(M_new))
     M[...] = M_new
     X[...] = X_new
@@ -215,7 +217,7 @@ class Adabelief:
     lr: float
     beta1: float
     beta2: float
-    small: float
+    eps_square: float
     eps: float
 
     def __init__(
@@ -225,15 +227,15 @@ class Adabelief:
         lr: float = 0.001,
         beta1: float = 0.9,
         beta2: float = 0.999,
-        small: float = 1e-08,
-        eps: float = 1e-08,
+        eps_square: float = 1e-16,
+        eps: float = 1e-16,
     ) -> None:
         self._params = _checked_params(params)
         self._kinds = [(w.shape, w.dtype) for w in self._params]
         self.lr = lr
         self.beta1 = beta1
         self.beta2 = beta2
-        self.small = small
+        self.eps_square = eps_square
         self.eps = eps
         self._steps = 0
         self._scalars: dict[str, float] = {}
@@ -255,7 +257,7 @@ class Adabelief:
             lr = np.float64(self.lr)
             beta1 = np.float64(self.beta1)
             beta2 = np.float64(self.beta2)
-            small = np.float64(self.small)
+            eps_square = np.float64(self.eps_square)
             eps = np.float64(self.eps)
             n = np.float64(self._steps + 1)
             tensors = self._tensors(gradients)
@@ -271,6 +273,8 @@ class Adabelief:
             intake = (beta2 - 1.0) / common_2
             # scalar of the step
             scale = -common
+            # scalar of the step
+            scale_2 = eps_square / (1.0 - beta2)
             for w, G, X, M in tensors:
                 real = w.dtype.type
                 update(
@@ -279,13 +283,13 @@ class Adabelief:
                     X,
                     M,
                     real(lr),
-                    real(small),
                     real(eps),
                     real(decay),
                     real(impulse),
                     real(memory),
                     real(intake),
                     real(scale),
+                    real(scale_2),
                 )
         self._steps += 1
 

@@ -65,7 +65,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "037a5c9366c23309940146d2d43995d0aac9346010d80c81c0d9219a0b49fdc6",
-    "body_sha256": "cb7c1b61d9b19d7c30ab662063c713d86f2c18822546a8424bac33766bba1fab",
+    "body_sha256": "7afc772d6baa1a705881935831d13a6976da8c41661f196ac50fd13e8b576813",
     "command": "symplectic-codegen generate --catalog bbi --target numpy",
     "spec": {
         "time_step": "tau*(L - floor)/(L0 - floor + extra)",
@@ -186,6 +186,10 @@ class Bbi:
             grads: the gradient of each parameter, of its shape and dtype; None leaves the
                 parameter and its state alone.
             loss: the value of the loss at the parameters.
+
+        Raises:
+            ValueError: the time step tau*(-floor + L)/(-floor + L0 + extra) is not positive.
+            ValueError: this Hamiltonian is for -floor + L > 0 only.
         """
         gradients = _checked_grads(self._kinds, grads)
         loss = float(loss)
@@ -198,6 +202,12 @@ class Bbi:
             L0 = np.float64(self._scalars["L0"]) if self._steps else L
             active = np.array([G is not None for G in gradients])
             known_sum = self._blocks["known_sum"]
+            if not tau * (L - floor) / (L0 + extra - floor) > 0.0:
+                raise ValueError(
+                    "the time step tau*(-floor + L)/(-floor + L0 + extra) is not positive"
+                )
+            if not L - floor > 0.0:
+                raise ValueError("this Hamiltonian is for -floor + L > 0 only")
             tensors = self._tensors(gradients)
             # scalar of the step
             factor = np.sqrt(np.maximum(0.0, floor + (L0 + extra - floor) ** 2 / (L - floor) - L))

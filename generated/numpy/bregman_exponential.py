@@ -13,7 +13,7 @@ Update derived from it::
 Hyperparameters:
     lr: learning rate. In [0, inf); required.
     momentum: what one step leaves of the momenta. In (0, 1]; default 0.99.
-    zeta: weight of the first gradient in the momenta. In [0, inf); default 1.0.
+    zeta: weight of the first gradient in the momenta. In (0, inf); default 1.0.
 
 State:
     X: energy moments.
@@ -57,8 +57,8 @@ PROVENANCE = {
     "integrator": "K C/2 B C/2",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "8fd33aa7307bec53bcb73fb0933425a7164f1d305de79530fe01b5557561d220",
-    "body_sha256": "d1ba9b4effff110a6b7513440525628392243edad6b80879725939ec671f6df9",
+    "spec_sha256": "37625512f7a6fbfdacc3cefbb73e1e9c9c544668d78f8e277a1b5044530b931f",
+    "body_sha256": "593d10b3a12b6e63499e3187f9f14fd31b97c57316e1afed77d6ef47b0dabe5a",
     "command": "symplectic-codegen generate --catalog bregman_exponential --target numpy",
     "spec": {
         "format": 1,
@@ -79,6 +79,7 @@ PROVENANCE = {
             {
                 "name": "zeta",
                 "default": "1",
+                "bounds": "(0, oo)",
                 "meaning": "weight of the first gradient in the momenta",
                 "equals": "tau*c**2/h",
             },
@@ -104,7 +105,7 @@ _BUFFERS = ("X",)
 _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "lr": ("[0, inf)", lambda x: x >= 0.0),
     "momentum": ("(0, 1]", lambda x: 0.0 < x <= 1.0),
-    "zeta": ("[0, inf)", lambda x: x >= 0.0),
+    "zeta": ("(0, inf)", lambda x: x > 0.0),
 }
 
 

@@ -15,7 +15,7 @@ Update derived from it::
 Hyperparameters:
     lr: learning rate. In [0, inf); required.
     offset: steps before cooling sets in. In (0, inf); default 1.0.
-    zeta: weight of the first gradient in the momenta. In [0, inf); default 1.0.
+    zeta: weight of the first gradient in the momenta. In (0, inf); default 1.0.
     p: order of the rate. In (0, inf); default 3.0.
 
 State:
@@ -63,8 +63,8 @@ PROVENANCE = {
     "integrator": "K C/2 B C/2",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "506368a6debfd729cf54c255f9cbdba17b869ccea293ecbfb966b2aa742c8c38",
-    "body_sha256": "262742ae5e6935629c428c197397bc82fc5e8d1877b4f0ade34176b2e5e60f5b",
+    "spec_sha256": "d91c7f4a76f4310c06ff574fa284e2edfc676b72aa32e991ff03a4f090a852cc",
+    "body_sha256": "bf51ebad1e4db8d7aa76d199280d1797606e09eeccd107fe5a9720b95596f33f",
     "command": "symplectic-codegen generate --catalog bregman_polynomial --target numpy",
     "spec": {
         "format": 1,
@@ -90,6 +90,7 @@ PROVENANCE = {
             {
                 "name": "zeta",
                 "default": "1",
+                "bounds": "(0, oo)",
                 "meaning": "weight of the first gradient in the momenta",
                 "equals": "tau*c**2/h",
             },
@@ -116,7 +117,7 @@ _BUFFERS = ("X",)
 _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "lr": ("[0, inf)", lambda x: x >= 0.0),
     "offset": ("(0, inf)", lambda x: x > 0.0),
-    "zeta": ("[0, inf)", lambda x: x >= 0.0),
+    "zeta": ("(0, inf)", lambda x: x > 0.0),
     "p": ("(0, inf)", lambda x: x > 0.0),
 }
 
@@ -204,12 +205,12 @@ class BregmanPolynomial:
             n = np.float64(self._steps + 1)
             tensors = self._tensors(gradients)
             # what a step leaves of X
-            decay = (2.0 * (n - 1.0 + offset_) / (2.0 * n + 2.0 * offset_ - 1.0)) ** (1.0 + p)
+            decay = np.exp(np.log1p(-1.0 / (2.0 * n + 2.0 * offset_ - 1.0)) * (1.0 + p))
             # weight of the loss gradient
             part_1 = (2.0 / (2.0 * n + 2.0 * offset_ - 1.0)) ** (1.0 + p)
             impulse = part_1 * (n - 1.0 + offset_) ** (2.0 * p - 1.0) * zeta / offset_ ** (p - 2.0)
             # beta(t-tau)/beta(t): what cooling leaves of the momenta
-            decay_2 = ((n - 0.5 + offset_) / (n + offset_)) ** (1.0 + p)
+            decay_2 = np.exp(np.log1p(-1.0 / (2.0 * (n + offset_))) * (1.0 + p))
             for w, G, X in tensors:
                 real = w.dtype.type
                 update(w, G, X, real(lr), real(decay), real(impulse), real(decay_2))

@@ -66,7 +66,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "748a9451c62196633c31e92dd446d43a448b9f99e9a4fafd703e45d431501f70",
-    "body_sha256": "0b1bd52b58da16dbf099006aeb70908e3323b1073689ef3f43867fc9a1e1e03c",
+    "body_sha256": "92c52a1ead08d642a10b3834a5fc0a96cafa79f5783128aacd5e3282cf6d200e",
     "command": "symplectic-codegen generate --catalog ecd_sep --target numpy",
     "spec": {
         "energy": "eta*log(L0 - floor) + log(s)",
@@ -210,6 +210,10 @@ class EcdSep:
             grads: the gradient of each parameter, of its shape and dtype; None leaves the
                 parameter and its state alone.
             loss: the value of the loss at the parameters.
+
+        Raises:
+            ValueError: this Hamiltonian is for -floor + L > 0 only.
+            ValueError: this Hamiltonian is for -floor + L0 > 0 only.
         """
         gradients = _checked_grads(self._kinds, grads)
         loss = float(loss)
@@ -223,6 +227,10 @@ class EcdSep:
             L0 = np.float64(self._scalars["L0"]) if self._steps else L
             active = np.array([G is not None for G in gradients])
             known_sum = self._blocks["known_sum"]
+            if not L - floor > 0.0:
+                raise ValueError("this Hamiltonian is for -floor + L > 0 only")
+            if not L0 - floor > 0.0:
+                raise ValueError("this Hamiltonian is for -floor + L0 > 0 only")
             tensors = self._tensors(gradients)
             common = np.log(L0 - floor)
             common_2 = np.log(L - floor)

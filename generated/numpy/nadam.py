@@ -71,7 +71,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "c50c4934e5c470507d77b4bd266c82a883fd87f3bf4b16dc7f19151fb71dbfde",
-    "body_sha256": "7e11dff0eeadcbfa96809268162d0597d3e406da67ec6e1664a96d87190edf58",
+    "body_sha256": "a7dd6e5d202a5cec8c94ea482f72b862222c49076960e970f854710a40021f13",
     "command": "symplectic-codegen generate --catalog nadam --target numpy",
     "spec": {
         "format": 1,
@@ -253,11 +253,11 @@ class Nadam:
             memory = beta2 * _powm1(beta2, n - 1.0) / common_2
             # what comes in
             intake = (beta2 - 1.0) / common_2
-            common_3 = beta1**n
+            common_3 = _powm1(beta1, n + 1.0)
             # beta(t-tau)/beta(t): what cooling leaves of the momenta
-            decay_2 = -beta1 * common / (1.0 - beta1 * common_3)
+            decay_2 = beta1 * common / common_3
             # impulse of the loss gradient: time average of the thermal mass over the step
-            impulse_2 = (1.0 - beta1) / (1.0 - beta1 * common_3)
+            impulse_2 = (beta1 - 1.0) / common_3
             for w, G, X, M in tensors:
                 real = w.dtype.type
                 update(

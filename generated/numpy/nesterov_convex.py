@@ -2,17 +2,15 @@
 
 Hamiltonian::
 
-    beta/(2*k)*dot(X, X) + beta*c**2/k*L + 3*h/(k*(t + t0))*beta*U
+    beta/(2*k)*dot(X, X) + beta*c**2/k*L + 3*h/(k*t)*beta*U
 
 Update derived from it::
 
-    w <- w - lr*(-1 + n + offset)*X/(2 + n + offset) - lr*zeta*(1 + 2*n + 2*offset)*G/(2 + n +
-        offset)
-    X <- (-1 + n + offset)*X/(2 + n + offset) + zeta*(-1 + n + offset)*G/(2 + n + offset)
+    w <- w - lr*(-1 + n)*X/(2 + n) - lr*zeta*(1 + 2*n)*G/(2 + n)
+    X <- (-1 + n)*X/(2 + n) + zeta*(-1 + n)*G/(2 + n)
 
 Hyperparameters:
     lr: learning rate. In [0, inf); required.
-    offset: steps before cooling sets in. In (0, inf); default 1.0.
     zeta: weight of a gradient in the momenta. In [0, inf); default 1.0.
 
 State:
@@ -56,37 +54,27 @@ from typing import Any
 import numpy as np
 
 PROVENANCE = {
-    "hamiltonian": "beta/(2*k)*dot(X, X) + beta*c**2/k*L + 3*h/(k*(t + t0))*beta*U",
+    "hamiltonian": "beta/(2*k)*dot(X, X) + beta*c**2/k*L + 3*h/(k*t)*beta*U",
     "name": "nesterov_convex",
     "target": "numpy",
     "dtype": "any",
     "integrator": "nesterov",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "4bbdc6750e84fa6e540668496f8fe0672ea98f5b549f59013533df07b4995740",
-    "body_sha256": "93d5f245ba08f4cc69d95d24c29fcfa77a2ef0baecdf654a5a23c0d0c012da19",
+    "spec_sha256": "d3cd47560266ff26046a24b000e42d0e9214298ea3f373d108871e4760692855",
+    "body_sha256": "765a7283dc23c251ab86502a268647bdcdcf225befa85a06f983a016ec954d85",
     "command": "symplectic-codegen generate --catalog nesterov_convex --target numpy",
     "spec": {
         "cooling": "cayley",
         "format": 1,
         "title": "Nesterov's method with the coefficient (n - 1)/(n + 2)",
         "description": (
-            "Friction 3/(t + t0), cooled by Cayley's map at the middle of the step: with offset = "
-            "1 the\ncoefficient of the n-th step is n/(n + 3), Nesterov's own. The gradient is "
-            "read ahead, as in the\nentry nesterov.\n"
+            "Friction 3/t, cooled by Cayley's map at the middle of the step: that gives the "
+            "coefficient (n -\n1)/(n + 2) of the n-th step. The gradient is read ahead, and the "
+            "optimizer stores the weights at\nwhich it is read, as in the entry nesterov.\n"
         ),
-        "hyperparameters": [
-            {"name": "t0", "bounds": "(0, oo)", "meaning": "time at which cooling sets in"},
-        ],
         "reparametrization": [
             {"name": "lr", "meaning": "learning rate", "equals": "tau/h"},
-            {
-                "name": "offset",
-                "default": "1",
-                "bounds": "(0, oo)",
-                "meaning": "steps before cooling sets in",
-                "equals": "t0/tau",
-            },
             {
                 "name": "zeta",
                 "default": "1",
@@ -110,11 +98,10 @@ PROVENANCE = {
 __all__ = ["PROVENANCE", "NesterovConvex", "update"]
 
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
-_HYPERPARAMETERS = ("lr", "offset", "zeta")
+_HYPERPARAMETERS = ("lr", "zeta")
 _BUFFERS = ("X",)
 _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "lr": ("[0, inf)", lambda x: x >= 0.0),
-    "offset": ("(0, inf)", lambda x: x > 0.0),
     "zeta": ("[0, inf)", lambda x: x >= 0.0),
 }
 
@@ -158,21 +145,12 @@ class NesterovConvex:
     """
 
     lr: float
-    offset: float
     zeta: float
 
-    def __init__(
-        self,
-        params: Iterable[np.ndarray],
-        *,
-        lr: float,
-        offset: float = 1.0,
-        zeta: float = 1.0,
-    ) -> None:
+    def __init__(self, params: Iterable[np.ndarray], *, lr: float, zeta: float = 1.0) -> None:
         self._params = _checked_params(params)
         self._kinds = [(w.shape, w.dtype) for w in self._params]
         self.lr = lr
-        self.offset = offset
         self.zeta = zeta
         self._steps = 0
         self._scalars: dict[str, float] = {}
@@ -192,18 +170,17 @@ class NesterovConvex:
         # Infinity and NaN flow through a step without a warning.
         with np.errstate(all="ignore"):
             lr = np.float64(self.lr)
-            offset_ = np.float64(self.offset)
             zeta = np.float64(self.zeta)
             n = np.float64(self._steps + 1)
             tensors = self._tensors(gradients)
             # learning rate of the momenta
-            rate = lr * (n - 1.0 + offset_) / (n + 2.0 + offset_)
+            rate = lr * (n - 1.0) / (n + 2.0)
             # learning rate of the gradient itself
-            step = lr * zeta * (1.0 + 2.0 * n + 2.0 * offset_) / (n + 2.0 + offset_)
+            step = lr * zeta * (1.0 + 2.0 * n) / (n + 2.0)
             # what a step leaves of the momenta
-            decay = (n - 1.0 + offset_) / (n + 2.0 + offset_)
+            decay = (n - 1.0) / (n + 2.0)
             # impulse of the loss gradient
-            impulse = zeta * (n - 1.0 + offset_) / (n + 2.0 + offset_)
+            impulse = zeta * (n - 1.0) / (n + 2.0)
             for w, G, X in tensors:
                 real = w.dtype.type
                 update(w, G, X, real(rate), real(step), real(decay), real(impulse))

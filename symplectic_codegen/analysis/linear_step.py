@@ -18,6 +18,7 @@ from symplectic_codegen.algebra.forms import readable
 from symplectic_codegen.algebra.functions import InTurn
 from symplectic_codegen.algebra.memory import Memory
 from symplectic_codegen.algebra.notation import to_latex, to_unicode
+from symplectic_codegen.algebra.proof import vanishes
 from symplectic_codegen.algebra.symbols import L0, START, G, L, U, X, beta, w
 from symplectic_codegen.algebra.vector import Total, one_block
 from symplectic_codegen.analysis.domain import domain_of
@@ -104,7 +105,7 @@ class LinearStep(Printable):
         """Cayley and Hamilton for this matrix, by exact expansion."""
         M = self.matrix
         residual = M * M - M.trace() * M + M.det() * sp.eye(2)
-        return all(sp.expand(sp.together(e)) == 0 for e in residual)
+        return all(vanishes(e) for e in residual)
 
     def power(self, N: sp.Expr) -> sp.Matrix:
         """M**N for a symbolic N, where the eigenvalues differ.
@@ -150,7 +151,7 @@ def linear_step(derivation: Derivation) -> LinearStep | None:
     rows, noise = [], []
     for z in STATE:
         image = moved[z]
-        if image.has(Total, Memory) or image.free_symbols & moving:
+        if image.has(Total) or image.atoms(Memory) or image.free_symbols & moving:
             return None
         entries = [sp.diff(image, s) for s in (*STATE, G)]
         rest = image - sp.Add(*(e * s for e, s in zip(entries, (*STATE, G), strict=True)))

@@ -751,6 +751,7 @@ class _Builder:
         conditions = [(self._parameters(self._stepped(e)), text) for e, text in domain]
         # What cannot be negative can at worst be zero: momenta that are wholly forgotten.
         conditions = [item for item in conditions if not item[0].is_nonnegative]
+        conditions += [(self._parameters(e), text) for e, text in self._loss_domain()]
         if any(s.symbol == beta for s in kept):
             conditions = [(beta, _NOT_POSITIVE), *conditions]
         return UpdateEquations(
@@ -778,6 +779,31 @@ class _Builder:
 
     def _counted(self, expr: sp.Expr) -> sp.Expr:
         return sp.powsimp(self._numbered(expr).replace(sp.exp, _expanded))
+
+    def _loss_domain(self) -> Iterable[tuple[sp.Expr, str]]:
+        """Conditions on the loss, where H or the length of the step is not defined for all."""
+        if self.choices.time_step != tau:
+            text = f"the time step {to_ascii(self.choices.time_step)} is not positive"
+            yield self.choices.time_step, text
+        flows = {flow for pieces in self.scheme.pieces.values() for flow in pieces}
+        exprs = [flow.generator for flow in flows if flow.generator is not None]
+        exprs += [e for e in (self.scheme.extras.energy,) if e is not None]
+        found: dict[sp.Expr, sp.Expr] = {}
+        for expr in exprs:
+            for e in expr.atoms(sp.log, sp.Pow):
+                base, exponent = (e.args[0], sp.S.Half) if isinstance(e, sp.log) else e.args
+                scalar, place = sp.factor_terms(base).as_independent(L, L0, as_Add=False)
+                base = place if scalar.is_positive else base
+                if not base.has(L, L0) or outer_totals(base) or base.is_positive:
+                    continue
+                # On the other side of a pole is another system.
+                if not exponent.is_even and not (exponent.is_integer and exponent.is_positive):
+                    found[base] = base
+                elif exponent.is_negative:
+                    found.setdefault(base, base**2)
+        for base in sorted(found, key=sp.default_sort_key):
+            sign = ">" if found[base] == base else "!="
+            yield found[base], f"this Hamiltonian is for {to_ascii(base)} {sign} 0 only"
 
     def _domain(self) -> list[tuple[sp.Expr, str]]:
         """Conditions for the step to exist, but for those on a beta that is kept."""

@@ -18,6 +18,7 @@ from symplectic_codegen.rule.expression import (
     substitute,
 )
 from symplectic_codegen.rule.rule import (
+    GRADIENT,
     PARAMETER,
     Assign,
     Element,
@@ -173,7 +174,7 @@ def drop_unread_buffers(rule: UpdateRule) -> UpdateRule:
     stages = tuple(
         replace(
             stage,
-            stores=tuple(s for s in stage.stores if s.target == PARAMETER or s.target in kept),
+            stores=tuple(s for s in stage.stores if s.target in kept | {PARAMETER, GRADIENT}),
         )
         for stage in rule.stages
     )

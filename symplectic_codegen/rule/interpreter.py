@@ -522,6 +522,7 @@ class RoundingBounds:
         limit: what is larger than this is infinite.
         element_limit: the same in the sweeps.
         ulps: how many units a library function (exp, hypot, ...) may be off.
+        root_ulps: the same for the square root, which IEEE 754 wants to be rounded correctly.
     """
 
     unit: float
@@ -531,6 +532,7 @@ class RoundingBounds:
     limit: float = math.inf
     element_limit: float = math.inf
     ulps: float = 8.0
+    root_ulps: float = 1.0
 
     def scalar(self, value: Value) -> Value:
         if isinstance(value, Bounded):
@@ -548,7 +550,8 @@ class RoundingBounds:
 
     def _rounded(self, value: Value, error: Value, ulps: float = 1.0) -> Bounded:
         value = np.where(np.abs(value) > self.limit, np.copysign(np.inf, value), value)
-        return Bounded(value, error * 1.001 + ulps * self.unit * np.abs(value) + self.tiny)
+        tiny = np.where((value == 0) & (error == 0), 0.0, self.tiny)  # an exact zero is one
+        return Bounded(value, error * 1.001 + ulps * self.unit * np.abs(value) + tiny)
 
     def apply(self, op: Op, *args: Value) -> Value:
         with np.errstate(all="ignore"):
@@ -562,9 +565,10 @@ class RoundingBounds:
         if op is Op.SQRT:
             # |sqrt(x + a) - sqrt(x)| = a/(sqrt(x + a) + sqrt(x)), and near zero at most sqrt(a).
             near = 4 * a >= x
-            return self._rounded(value, np.where(near, np.sqrt(a), 0.54 * a / value))
+            error = np.where(near, np.sqrt(a), 0.54 * a / value)
+            return self._rounded(value, error, self.root_ulps)
         if len(args) == 1:
-            return self._rounded(value, _slope(op, x, value) * a, 8.0)
+            return self._rounded(value, _slope(op, x, value) * a, self.ulps)
         y, b = args[1].value, args[1].error
         if op in {Op.ADD, Op.SUB}:
             return self._rounded(value, a + b)
@@ -624,14 +628,19 @@ class RoundingBounds:
             self.element_limit,
             self.element_limit,
             self.ulps,
+            self.root_ulps,
         )
 
     def is_positive(self, value: Bounded) -> bool:
         return bool(value.value > 0)
 
 
-def rounding_bounds(dtype: str) -> RoundingBounds:
+def rounding_bounds(dtype: str, root_ulps: float = 1.0) -> RoundingBounds:
     """Double-precision values with a bound for an evaluation that sweeps in `dtype`.
+
+    Args:
+        dtype: float32 or float64.
+        root_ulps: how many half units in the last place a square root may be off.
 
     >>> half = rounding_bounds("float32").element().scalar(Fraction(1, 3))
     >>> float(half.error) == 2.0**-24 / 3
@@ -644,4 +653,5 @@ def rounding_bounds(dtype: str) -> RoundingBounds:
         float(info.eps) / 2,
         float(info.smallest_subnormal),
         element_limit=float(info.max),
+        root_ulps=root_ulps,
     )

@@ -19,6 +19,7 @@ from keyword import iskeyword
 
 from symplectic_codegen.rule.expression import (
     HOST_ONLY,
+    ZERO,
     Call,
     Expr,
     Number,
@@ -50,7 +51,10 @@ class Assign:
 
 @dataclass(frozen=True)
 class Store:
-    """Write the value called `source` to the parameter ("w"), a buffer, or a state."""
+    """Write the value called `source` to the parameter ("w"), a buffer, or a state.
+
+    The gradient ("G") can be set to zero.
+    """
 
     target: str
     source: str
@@ -264,6 +268,11 @@ class UpdateRule:
         return any(name in references(expr) for expr in everything)
 
     @property
+    def clears_gradients(self) -> bool:
+        """Whether gradients are zero after a step."""
+        return any(store.target == GRADIENT for stage in self.stages for store in stage.stores)
+
+    @property
     def block_values(self) -> frozenset[str]:
         """Names of what has one value per block: states, sums, and scalars made of them."""
         found = {s.name for s in self.block_states}
@@ -324,9 +333,12 @@ class UpdateRule:
             else:
                 local.require(element.expr, element.name)
                 local.define((element.name,), "element")
+        zeros = {a.name for a in stage.assigned if a.expr == ZERO}
         for store in stage.stores:
-            if store.target not in buffers | {PARAMETER}:
+            if store.target not in buffers | {PARAMETER, GRADIENT}:
                 raise InvalidRuleError(f"store to unknown buffer {store.target}")
+            if store.target == GRADIENT and store.source not in zeros:
+                raise InvalidRuleError("a gradient can be set to zero only")
             local.check(store.source, "store")
         targets = [store.target for store in stage.stores]
         if len(set(targets)) != len(targets):

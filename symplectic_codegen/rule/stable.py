@@ -165,7 +165,7 @@ def _difference_of_like_powers(e: sp.Expr) -> sp.Expr | None:
 
 def _symbol_power(term: sp.Expr) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
     """A term as (coefficient, positive symbol, exponent); the symbol is 1 if there is none."""
-    coefficient, rest = term.as_coeff_Mul()
+    coefficient, rest = sp.powsimp(term).as_coeff_Mul()
     base, exponent = rest.as_base_exp()
     if base.is_Symbol and base.is_positive and not base.is_integer:
         return coefficient, base, exponent
@@ -206,6 +206,20 @@ def _power(term: sp.Expr) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
     if len(powers) != 1:
         return term, sp.S.One, sp.S.Zero
     return coefficient * sp.Mul(*scalars), powers[0].base, powers[0].exp
+
+
+def _power_near_one(e: sp.Expr) -> sp.Expr | None:
+    """(x/y)**p -> exp(p log1p((x - y)/y)) where x - y is free of what x and y share."""
+    if not e.is_Pow or e.exp.is_number or e.base.is_Symbol:
+        return None
+    above, below = sp.fraction(sp.together(e.base))
+    gap = sp.expand(above - below)
+    if (
+        not (below.is_Add and above.has(*below.free_symbols))
+        or gap.free_symbols >= above.free_symbols
+    ):
+        return None
+    return sp.exp(e.exp * Log1p(gap / below))
 
 
 def _logarithm(e: sp.Expr) -> sp.Expr | None:
@@ -357,6 +371,12 @@ SCALAR_REWRITES: tuple[Rewrite, ...] = (
         _difference_of_powers,
         "no cancellation after many steps",
     ),
+    Rewrite(
+        "power near one",
+        ((_x / _y) ** _p, sp.exp(_p * Log1p((_x - _y) / _y))),
+        _power_near_one,
+        "a large power of a ratio close to one keeps its digits",
+    ),
     Rewrite("log1p", (sp.log(1 + _x), Log1p(_x)), _logarithm, "no rounding of 1 + x"),
     Rewrite(
         "term by term",
@@ -415,7 +435,12 @@ def _tidy(e: sp.Expr) -> sp.Expr:
     """Common factors out of sums, so that exponentials meet and cancel."""
     numerator, denominator = sp.fraction(sp.factor_terms(e))
     ratio = sp.factor_terms(numerator) / sp.factor_terms(denominator)
-    return positive_denominator(sp.powsimp(ratio).replace(sp.exp, lambda a: sp.exp(sp.expand(a))))
+    return positive_denominator(sp.powsimp(ratio).replace(sp.exp, _tidy_exponential))
+
+
+def _tidy_exponential(exponent: sp.Expr) -> sp.Expr:
+    opened = sp.expand(exponent)
+    return sp.exp(sp.factor_terms(opened) if opened.has(Log1p) else opened)
 
 
 def _bottom_up(e: sp.Expr, apply: Callable[[sp.Expr], sp.Expr | None]) -> sp.Expr:

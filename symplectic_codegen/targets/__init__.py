@@ -7,12 +7,15 @@ from types import MappingProxyType
 
 from symplectic_codegen.errors import TargetError
 from symplectic_codegen.targets.base import Availability, Document, Target
+from symplectic_codegen.targets.cuda_target import CUDA
 from symplectic_codegen.targets.numba_target import NUMBA
 from symplectic_codegen.targets.numpy_target import NUMPY
+from symplectic_codegen.targets.optax_target import OPTAX
+from symplectic_codegen.targets.torch_target import TORCH
 
 __all__ = ["TARGETS", "Availability", "Document", "Target", "get_target"]
 
-TARGETS = MappingProxyType({target.name: target for target in (NUMPY, NUMBA)})
+TARGETS = MappingProxyType({target.name: target for target in (NUMPY, NUMBA, TORCH, OPTAX, CUDA)})
 
 
 def get_target(name: str) -> Target:

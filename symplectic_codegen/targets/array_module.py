@@ -7,8 +7,8 @@ lines for `templates/common/module.py.jinja`, which both the NumPy and the Numba
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from symplectic_codegen.errors import TargetError
@@ -49,7 +49,7 @@ from symplectic_codegen.targets.printing import (
 )
 
 # Every name that the templates use; rules get others.
-_MODULE_NAMES = frozenset(
+MODULE_NAMES = frozenset(
     """
     np math os numbers operator itertools numba njit prange carray intrinsic types bisect_right
     Callable Iterable Mapping Sequence NamedTuple Any PROVENANCE annotations
@@ -92,6 +92,11 @@ class Sweep:
         return (*(a.expr for a in assigned), *(r.expr for r in self.reductions))
 
     @property
+    def uniform_scalars(self) -> tuple[str, ...]:
+        """The scalars that have one value for all elements."""
+        return tuple(name for name in self.scalars if name not in self.block_scalars)
+
+    @property
     def makes_noise(self) -> bool:
         """Whether elements get random numbers."""
         return any(NOISE in references(expr) for expr in self.exprs)
@@ -110,11 +115,13 @@ class Prepared:
         rule: the rule, renamed.
         original: the rule as it was; its names are the keys of `state_dict`.
         sweeps: the sweep of each stage.
+        names: what the names of the original are called.
     """
 
     rule: UpdateRule
     original: UpdateRule
     sweeps: tuple[Sweep, ...]
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def buffers(self) -> tuple[tuple[str, str], ...]:
@@ -128,31 +135,44 @@ class Prepared:
         return bool(self.rule.block_values)
 
 
-def prepare(rule: UpdateRule) -> Prepared:
+def prepare(
+    rule: UpdateRule,
+    reserved: frozenset[str] = MODULE_NAMES,
+    class_names: Iterable[str] = (),
+    in_place: bool = True,
+) -> Prepared:
     """Rename what would clash with names of the generated code, and settle the order of stores.
+
+    Args:
+        rule: what is to be generated.
+        reserved: the names that the generated code uses; the rule gets others.
+        class_names: further names that no hyperparameter can have.
+        in_place: whether a store changes what later stores of the sweep read.
 
     Raises:
         TargetError: a hyperparameter cannot be an attribute of the class.
     """
+    refused = _CLASS_NAMES | set(class_names)
     for parameter in rule.parameters:
-        if parameter.name in _CLASS_NAMES or parameter.name.startswith("_"):
+        if parameter.name in refused or parameter.name.startswith("_"):
             raise TargetError(
                 f"the hyperparameter {parameter.name} needs another name: "
                 "the generated class uses this one"
             )
     rule_as_given, rule = rule, drop_unused(rule)
     functions = {_sweep_name(rule, index) for index in range(len(rule.stages))}
-    names = python_names(dict.fromkeys(_names(rule)), _MODULE_NAMES | functions)
+    names = python_names(dict.fromkeys(names_in(rule)), reserved | functions)
     renamed = _renamed(rule, names)
-    sweeps = tuple(_sweep(renamed, index) for index in range(len(renamed.stages)))
-    return Prepared(renamed, rule_as_given, sweeps)
+    stages = range(len(renamed.stages))
+    sweeps = tuple(_sweep(renamed, index, reserved, in_place) for index in stages)
+    return Prepared(renamed, rule_as_given, sweeps, names)
 
 
 def _sweep_name(rule: UpdateRule, index: int) -> str:
     return "update" if len(rule.stages) == 1 else f"stage_{index + 1}"
 
 
-def _names(rule: UpdateRule) -> Iterator[str]:
+def names_in(rule: UpdateRule) -> Iterator[str]:
     """All names of a rule, the public ones first; w, G, L and n stay what they are."""
     yield from (p.name for p in rule.parameters)
     yield from (b.name for b in rule.buffers)
@@ -209,16 +229,16 @@ def _renamed(rule: UpdateRule, names: dict[str, str]) -> UpdateRule:
     )
 
 
-def _sweep(rule: UpdateRule, index: int) -> Sweep:
+def _sweep(rule: UpdateRule, index: int, reserved: frozenset[str], in_place: bool) -> Sweep:
     stage = rule.stages[index]
     arrays = (PARAMETER, GRADIENT, *(b.name for b in rule.buffers))
-    taken = set(_names(rule)) | _MODULE_NAMES
+    taken = set(names_in(rule)) | reserved
     elements, stores = list(stage.elements), []
     written = {store.target for store in stage.stores}
     for store in stage.stores:
         source = store.source
         # A store must not see what another store of the same sweep has written.
-        if source in written and source != store.target:
+        if in_place and source in written and source != store.target:
             source = fresh(f"{source}_old", taken)
             taken.add(source)
             elements.append(Assign(source, Ref(store.source)))
@@ -343,14 +363,19 @@ class StepCode:
     refusals: list[str]
 
 
-def step_code(prepared: Prepared, sweep_lines: Callable[[Sweep], list[str]]) -> StepCode:
+def step_code(
+    prepared: Prepared,
+    sweep_lines: Callable[[Sweep], list[str]],
+    hyperparameter: Callable[[str], str] = "self.{}".format,
+) -> StepCode:
     """Host code of one step.
 
     Args:
         prepared: the rule.
         sweep_lines: calls one sweep; at depth 3.
+        hyperparameter: how the code gets at the value of one.
     """
-    rule, taken = prepared.rule, set(_names(prepared.rule)) | _MODULE_NAMES
+    rule, taken = prepared.rule, set(names_in(prepared.rule)) | MODULE_NAMES
     exprs = list(rule.scalar_expressions)
     used = {name for expr in exprs for name in references(expr)}
     used |= {name for sweep in prepared.sweeps for name in sweep.scalars}
@@ -358,7 +383,7 @@ def step_code(prepared: Prepared, sweep_lines: Callable[[Sweep], list[str]]) -> 
     used |= {STEP} if rule.needs_noise else set()
     pad = INDENT * 3
     inputs = [
-        f"{pad}{new.name} = np.float64(self.{old.name})"
+        f"{pad}{new.name} = np.float64({hyperparameter(old.name)})"
         for old, new in zip(prepared.original.parameters, rule.parameters, strict=True)
         if new.name in used
     ]
@@ -412,12 +437,16 @@ def step_code(prepared: Prepared, sweep_lines: Callable[[Sweep], list[str]]) -> 
         for old, new in blocks
         if new.name in sources
     ]
-    refusals = [
+    return StepCode(inputs, guards, stages, results, refusal_lines(rule))
+
+
+def refusal_lines(rule: UpdateRule) -> list[str]:
+    """The guards in words, for the docstring of `step`."""
+    return docstring_text(
         line
         for guard in rule.guards
-        for line in wrapped(f"ValueError: {_sentence(guard.message)}", 3, 1)
-    ]
-    return StepCode(inputs, guards, stages, results, docstring_text(refusals))
+        for line in wrapped(f"ValueError: {sentence(guard.message)}", 3, 1)
+    )
 
 
 def raise_lines(error: str, message: str, depth: int) -> list[str]:
@@ -451,6 +480,19 @@ def bounds_text(interval: Interval) -> tuple[str, str]:
     return text, ""
 
 
+def bounds_lines(parameters: Iterable[Parameter]) -> list[str]:
+    """The entries of the table with the bounds of the hyperparameters."""
+    rows = [(p.name, *bounds_text(p.interval)) for p in parameters]
+    return [f"    {quoted(name)}: ({quoted(text)}, {test})," for name, text, test in rows if test]
+
+
+def provenance_lines(document: Document) -> list[str]:
+    """The entries of PROVENANCE."""
+    return [
+        line for key, value in document.provenance.items() for line in literal_lines(key, value)
+    ]
+
+
 def example_value(parameter: Parameter) -> str:
     """A value for a required hyperparameter that is inside its bounds.
 
@@ -466,7 +508,7 @@ def example_value(parameter: Parameter) -> str:
     return number_text(lower + 1 if lower is not None else (upper or Fraction(0)) - 1).text
 
 
-def module_lines(prepared: Prepared, document: Document) -> list[str]:
+def module_lines(prepared: Prepared, document: Document, example: Sequence[str]) -> list[str]:
     """The docstring of the module."""
     lines = wrapped(f"{document.title}.")
     lines += ["", "Hamiltonian::", "", *wrapped(document.hamiltonian, 1, 1)]
@@ -482,27 +524,27 @@ def module_lines(prepared: Prepared, document: Document) -> list[str]:
         lines += ["", "State:"]
         for buffer in prepared.original.buffers:
             meaning = buffer.meaning or "one value per element"
-            lines += wrapped(f"{buffer.name}: {_sentence(meaning)}", 1, 1)
+            lines += wrapped(f"{buffer.name}: {sentence(meaning)}", 1, 1)
         for state in prepared.original.states:
             meaning = state.meaning or "a scalar"
-            lines += wrapped(f"{state.name}: {_sentence(meaning)}", 1, 1)
+            lines += wrapped(f"{state.name}: {sentence(meaning)}", 1, 1)
         for block in per_parameter:
             meaning = block.meaning or "a scalar"
             lines += wrapped(f"{block.name}: {meaning.rstrip('.')}; one for each parameter.", 1, 1)
-    lines += ["", "Example::", "", *(INDENT + line for line in _example(prepared, document))]
+    lines += ["", "Example::", "", *((INDENT + line).rstrip() for line in example)]
     for note in document.notes:
         lines += ["", *wrapped(note)]
     lines += ["", "Generated by symplectic-codegen; PROVENANCE says from what and how."]
     return docstring_text(lines)
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
     return text if text.endswith(".") else f"{text}."
 
 
 def describe(parameter: Parameter) -> str:
     """Meaning, bounds and default of a hyperparameter."""
-    meaning = _sentence(parameter.meaning) + " " if parameter.meaning else ""
+    meaning = sentence(parameter.meaning) + " " if parameter.meaning else ""
     bounds = bounds_text(parameter.interval)[0]
     if parameter.default is None:
         return f"{meaning}In {bounds}; required."
@@ -514,10 +556,14 @@ def default_text(value: Fraction) -> str:
     return repr(float(value))
 
 
+def example_arguments(prepared: Prepared) -> list[str]:
+    """The hyperparameters that have to be given, with values inside their bounds."""
+    required = [p for p in prepared.original.parameters if p.default is None]
+    return [f"{p.name}={example_value(p)}" for p in required]
+
+
 def _example(prepared: Prepared, document: Document) -> list[str]:
-    values = [
-        f"{p.name}={example_value(p)}" for p in prepared.original.parameters if p.default is None
-    ]
+    values = example_arguments(prepared)
     dtype = ", np.float32" if document.dtypes == ("float32",) else ""
     loss = ", loss=w @ w" if prepared.original.needs_loss else ""
     call = ", ".join(["[w]", *values])
@@ -531,34 +577,49 @@ def _example(prepared: Prepared, document: Document) -> list[str]:
     ]
 
 
-def signature_lines(prepared: Prepared) -> list[str]:
-    """The head of `__init__`."""
-    items = ["self", "params: Iterable[np.ndarray]"]
-    if prepared.original.parameters:
-        items.append("*")
+def signature_lines(
+    prepared: Prepared, arrays: str = "Iterable[np.ndarray]", more: Sequence[str] = ()
+) -> list[str]:
+    """The head of `__init__`; `more` are further keyword arguments."""
+    keywords = []
     for parameter in prepared.original.parameters:
         default = "" if parameter.default is None else f" = {default_text(parameter.default)}"
-        items.append(f"{parameter.name}: float{default}")
-    if prepared.original.needs_noise:
-        items += ["seed: int = 0"] if prepared.original.parameters else ["*", "seed: int = 0"]
+        keywords.append(f"{parameter.name}: float{default}")
+    keywords += ["seed: int = 0"] if prepared.original.needs_noise else []
+    keywords += more
+    items = ["self", f"params: {arrays}", *(["*"] if keywords else []), *keywords]
     return bracketed("def __init__(", items, ") -> None:", 1)
 
 
 def initial_lines(prepared: Prepared) -> list[str]:
-    """Scalar states before the first step, from the hyperparameters."""
+    """What is kept besides arrays before the first step."""
+    lines = scalar_state_lines(prepared, "self.{}".format)
+    if not lines:
+        lines = ["        self._scalars: dict[str, float] = {}"]
+    if prepared.original.block_states:
+        start = "{name: np.zeros(len(self._params)) for name in _BLOCKS}"
+        lines.append(f"{INDENT * 2}self._blocks = {start}")
+    return lines
+
+
+def scalar_state_lines(prepared: Prepared, hyperparameter: Callable[[str], str]) -> list[str]:
+    """Scalar states before the first step, from the hyperparameters; no line if there are none.
+
+    Args:
+        prepared: the rule.
+        hyperparameter: how the code gets at the value of one.
+    """
     rule = prepared.rule
-    blocks = [quoted(s.name) for s in prepared.original.block_states]
-    last = [f"{INDENT * 2}self._blocks = {{name: np.zeros(len(self._params)) for name in _BLOCKS}}"]
-    last = last if blocks else []
     if not rule.states:
-        return ["        self._scalars: dict[str, float] = {}", *last]
-    used = {name for state in rule.states for name in references(state.initial)}
+        return []
+    early = (state.initial for state in rule.states if not state.starts_with_loss)
+    used = {name for expr in early for name in references(expr)}
     lines = [
-        f"{INDENT * 3}{new.name} = np.float64(self.{old.name})"
+        f"{INDENT * 3}{new.name} = np.float64({hyperparameter(old.name)})"
         for old, new in zip(prepared.original.parameters, rule.parameters, strict=True)
         if new.name in used
     ]
-    taken = set(_names(rule)) | _MODULE_NAMES
+    taken = set(names_in(rule)) | MODULE_NAMES
     starts = [Assign(s.name, ZERO if s.starts_with_loss else s.initial) for s in rule.states]
     lines += host_lines(starts, 3, taken)
     entries = [
@@ -569,12 +630,13 @@ def initial_lines(prepared: Prepared) -> list[str]:
         '        with np.errstate(all="ignore"):',
         *lines,
         *bracketed("self._scalars = {", entries, "}", 2),
-        *last,
     ]
 
 
-def kernel_doc(sweep: Sweep, prepared: Prepared, headline: str, arrays: str) -> list[str]:
-    """The docstring of a kernel, at depth 1."""
+def kernel_doc(
+    sweep: Sweep, prepared: Prepared, headline: str, arrays: str, in_place: bool = True
+) -> list[str]:
+    """The docstring of a kernel, at depth 1; what it returns only if it works in place."""
     meanings = {b.name: b.meaning for b in prepared.rule.buffers}
     meanings |= {PARAMETER: "the parameter", GRADIENT: "its gradient"}
     meanings |= {p.name: p.meaning for p in prepared.rule.parameters}
@@ -585,14 +647,14 @@ def kernel_doc(sweep: Sweep, prepared: Prepared, headline: str, arrays: str) -> 
     for stage in prepared.rule.stages:
         meanings |= {a.name: a.meaning for a in stage.scalars}
         meanings |= {r.name: r.meaning for r in stage.reductions}
-    written = {store.target for store in sweep.stores}
+    written = {store.target for store in sweep.stores if in_place}
     lines = [*wrapped(headline, 1), "", f"{INDENT}Args:"]
     for name in (*arguments_of(sweep), *sweep.scalars):
         text = meanings.get(name, "") or ("an array" if name in sweep.arrays else "a scalar")
         change = "; changed in place" if name in written else ""
         lines += wrapped(f"{name}: {text.rstrip('.')}{change}.", 2, 1)
     lines += ["", *wrapped(arrays, 1)]
-    if sweep.reductions:
+    if sweep.reductions and in_place:
         lines += ["", f"{INDENT}Returns:"]
         for reduction in sweep.reductions:
             text = reduction.meaning.rstrip(".") or "a sum over all elements"
@@ -612,16 +674,17 @@ def export_names(names: Iterable[str]) -> list[str]:
 
 
 def common_context(prepared: Prepared, document: Document, step: StepCode) -> dict[str, object]:
-    """What `templates/common/module.py.jinja` needs."""
+    """What `templates/common/module.py.jinja` needs.
+
+    Raises:
+        TargetError: the rule changes gradients.
+    """
     rule = prepared.original
-    bounds = []
-    for parameter in rule.parameters:
-        text, test = bounds_text(parameter.interval)
-        if test:
-            bounds.append(f"    {quoted(parameter.name)}: ({quoted(text)}, {test}),")
-    provenance = [
-        line for key, value in document.provenance.items() for line in literal_lines(key, value)
-    ]
+    if rule.clears_gradients:
+        raise TargetError(
+            f"the target {document.provenance.get('target')} leaves gradients as they are: "
+            "it has no recipe zero-grad"
+        )
     host_exprs = [*prepared.rule.scalar_expressions, *(s.initial for s in prepared.rule.states)]
     loss = ["*", "loss: float"] if rule.needs_loss else []
     step_items = ["self", "grads: Sequence[np.ndarray | None]", *loss]
@@ -629,22 +692,24 @@ def common_context(prepared: Prepared, document: Document, step: StepCode) -> di
     return {
         "class_name": document.class_name,
         "summary": docstring_text(wrapped(f"{document.title}.", 1)),
-        "docstring": module_lines(prepared, document),
-        "provenance": provenance,
+        "docstring": module_lines(prepared, document, _example(prepared, document)),
+        "provenance": provenance_lines(document),
         "exports": export_names(["PROVENANCE", document.class_name, *functions]),
-        "bounds": bounds,
+        "bounds": bounds_lines(rule.parameters),
         "has_parameters": bool(rule.parameters),
-        "hyperparameters": _tuple("_HYPERPARAMETERS = ", [quoted(p.name) for p in rule.parameters]),
+        "hyperparameters": tuple_lines(
+            "_HYPERPARAMETERS = ", [quoted(p.name) for p in rule.parameters]
+        ),
         "parameter_names": [p.name for p in rule.parameters],
-        "buffer_names": _tuple("_BUFFERS = ", [quoted(b.name) for b in rule.buffers]),
+        "buffer_names": tuple_lines("_BUFFERS = ", [quoted(b.name) for b in rule.buffers]),
         "has_buffers": bool(rule.buffers),
         "has_states": bool(rule.states),
         "has_noise": rule.needs_noise,
         "has_blocks": bool(rule.block_states),
         "indexed": prepared.has_blocks or rule.needs_noise,
-        "state_keys": _state_keys(rule),
-        "block_names": _tuple("_BLOCKS = ", [quoted(s.name) for s in rule.block_states]),
-        "dtypes": _tuple("_DTYPES = ", [f"np.dtype(np.{name})" for name in document.dtypes]),
+        "state_keys": state_keys(rule),
+        "block_names": tuple_lines("_BLOCKS = ", [quoted(s.name) for s in rule.block_states]),
+        "dtypes": tuple_lines("_DTYPES = ", [f"np.dtype(np.{name})" for name in document.dtypes]),
         "dtype_words": " or ".join(document.dtypes),
         "signature": signature_lines(prepared),
         "initial": initial_lines(prepared),
@@ -655,7 +720,7 @@ def common_context(prepared: Prepared, document: Document, step: StepCode) -> di
     }
 
 
-def _state_keys(rule: UpdateRule) -> str:
+def state_keys(rule: UpdateRule) -> str:
     """The keys of `state_dict`."""
     keys = ["hyperparameters", "step", "scalars", "buffers"]
     keys += ["blocks"] if rule.block_states else []
@@ -663,7 +728,7 @@ def _state_keys(rule: UpdateRule) -> str:
     return f"({', '.join(map(quoted, keys))})"
 
 
-def _tuple(head: str, items: Sequence[str]) -> list[str]:
+def tuple_lines(head: str, items: Sequence[str]) -> list[str]:
     """A tuple of the given texts, assigned at the top level."""
     if len(items) == 1:
         return [f"{head}({items[0]},)"]

@@ -12,6 +12,13 @@ from symplectic_codegen.rule.rule import UpdateRule
 DTYPES = ("float32", "float64")
 
 
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # of "a.b" there is not even "a"
+        return False
+
+
 @dataclass(frozen=True)
 class Availability:
     """Whether generated code can run here, and why not."""
@@ -49,6 +56,15 @@ class Document:
             raise TargetError(f"dtypes must be among {', '.join(DTYPES)}, not {self.dtypes}")
 
 
+def class_name(name: str) -> str:
+    """CamelCase of a snake_case name.
+
+    >>> class_name("heavy_ball")
+    'HeavyBall'
+    """
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
 @dataclass(frozen=True)
 class Target:
     """A language or library that code is generated for.
@@ -59,6 +75,8 @@ class Target:
         requires: the packages that the generated code imports.
         summary: what the user gets, in a few words.
         write: makes the source text of each file of the layout, in its order.
+        probe: why generated code cannot run here although everything is installed, or "".
+        public: what an optimizer is called in its file: the name of a class, or of a function.
 
     >>> get = Target("t", ("t/{name}.py",), ("numpy", "no_such_package"), "", lambda r, d: ())
     >>> get.is_available()
@@ -70,6 +88,8 @@ class Target:
     requires: tuple[str, ...]
     summary: str
     write: Callable[[UpdateRule, Document], tuple[str, ...]]
+    probe: Callable[[], str] = lambda: ""
+    public: Callable[[str], str] = class_name
 
     def paths(self, name: str) -> tuple[str, ...]:
         """The files of an optimizer called `name`."""
@@ -77,11 +97,12 @@ class Target:
 
     def is_available(self) -> Availability:
         """Whether what the generated code imports is installed here."""
-        missing = [package for package in self.requires if find_spec(package) is None]
+        missing = [package for package in self.requires if not _is_installed(package)]
         if missing:
             verb = "is" if len(missing) == 1 else "are"
             return Availability(False, f"{', '.join(missing)} {verb} not installed")
-        return Availability(True)
+        reason = self.probe()
+        return Availability(not reason, reason)
 
     def emit(self, rule: UpdateRule, document: Document) -> dict[str, str]:
         """The source text of each file, by its relative path.

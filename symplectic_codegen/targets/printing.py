@@ -13,9 +13,19 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import count
 from keyword import kwlist, softkwlist
+from types import MappingProxyType
 
 from symplectic_codegen.errors import TargetError
-from symplectic_codegen.rule.expression import Call, Expr, Number, Op, Ref, references, walk
+from symplectic_codegen.rule.expression import (
+    HOST_ONLY,
+    Call,
+    Expr,
+    Number,
+    Op,
+    Ref,
+    references,
+    walk,
+)
 from symplectic_codegen.rule.rule import Assign
 
 LINE_LENGTH = 100
@@ -76,14 +86,17 @@ class Printer:
 
     Args:
         functions: what the operations that are no operators are called; "{}" marks the place of
-            the arguments where they are not all there is between the parentheses.
+            the arguments where they are not all there is between the parentheses. Op.POW may be
+            among them, for powers that are not small and whole.
         reference: the text of a name.
         number: the text of a constant.
+        constant: the text of an argument in which there are only constants.
     """
 
     functions: Mapping[Op, str]
     reference: Callable[[str], Text] = lambda name: Text(name, simple=True)
     number: Callable[[Fraction], Text] = number_text
+    constant: str = "{}"
 
     def __call__(self, expr: Expr) -> str:
         return self._print(expr).text
@@ -94,10 +107,11 @@ class Printer:
         if isinstance(expr, Ref):
             return self.reference(expr.name)
         op, args = expr.op, expr.args
-        if op not in _PRECEDENCE:
+        if op not in _PRECEDENCE or self._is_power_function(expr):
             if op not in self.functions:
                 raise TargetError(f"this target has no {op.spelling}")
-            arguments = ", ".join(self._print(argument).text for argument in args)
+            constant = "{}" if op in HOST_ONLY else self.constant
+            arguments = ", ".join(self._argument(argument, constant) for argument in args)
             name = self.functions[op]
             return Text(name.format(arguments) if "{}" in name else f"{name}({arguments})")
         own = _PRECEDENCE[op]
@@ -112,6 +126,15 @@ class Printer:
         # a - (b - c) needs its parentheses; floating-point a + (b + c) does too.
         right_text = _wrap(self._print(right), own + 1)
         return Text(f"{left_text} {op.spelling} {right_text}", own)
+
+    def _is_power_function(self, expr: Call) -> bool:
+        """Whether a power has a function of its own; whole powers always are operators."""
+        is_whole = expr.op is Op.POW and small_integer(expr.args[1]) is not None
+        return expr.op is Op.POW and Op.POW in self.functions and not is_whole
+
+    def _argument(self, expr: Expr, constant: str) -> str:
+        text = self._print(expr).text
+        return text if references(expr) else constant.format(text)
 
     def _power(self, base: Expr, exponent: Expr) -> Text:
         left = self._print(base)
@@ -195,17 +218,34 @@ _ELEMENT_FUNCTIONS = {
     Op.MAX: "_maximum",
 }
 
+_TENSOR_FUNCTIONS = {
+    **{op: text.replace("np.", "torch.") for op, text in _NUMPY_FUNCTIONS.items()},
+    Op.ERF: "torch.erf",
+    Op.SIGN: "_signum",
+    Op.CYCLE: "_cycle",
+    Op.BLOCK_SUM: "batch.sum_over_blocks",
+}
+
 # NumPy's functions on np.float64 rather than `math`: the latter raise where IEEE has inf and NaN.
 HOST = Printer(_HOST_FUNCTIONS)
 ARRAY = Printer(_NUMPY_FUNCTIONS)
+# Functions of tensors take no plain numbers.
+TENSOR = Printer(_TENSOR_FUNCTIONS, constant="torch.tensor({}, dtype=torch.float64)")
+# Scalars in double precision inside compiled code.
+COMPILED = Printer({**_ELEMENT_FUNCTIONS, Op.CYCLE: "_element_cycle"})
 
 
-def element_printer(arrays: Iterable[str], constants: Mapping[Fraction, str]) -> Printer:
+def element_printer(
+    arrays: Iterable[str],
+    constants: Mapping[Fraction, str],
+    elements: Mapping[str, str] = MappingProxyType({}),
+) -> Printer:
     """Expressions of one element inside a Numba loop over `i`.
 
     Args:
         arrays: names that stand for an element of an array.
         constants: names of the constants, already of the type of the arrays.
+        elements: names that elements of some arrays were given before.
 
     >>> expr = Call(Op.MUL, (Number(Fraction(1, 2)), Ref("X")))
     >>> element_printer(["X"], {Fraction(1, 2): "half"})(expr)
@@ -214,6 +254,8 @@ def element_printer(arrays: Iterable[str], constants: Mapping[Fraction, str]) ->
     indexed = frozenset(arrays)
 
     def reference(name: str) -> Text:
+        if name in elements:
+            return Text(elements[name], simple=True)
         return Text(f"{name}[i]") if name in indexed else Text(name, simple=True)
 
     def number(value: Fraction) -> Text:
@@ -422,6 +464,30 @@ def bracketed(head: str, items: Sequence[str], tail: str, depth: int = 0) -> lis
     if len(flat) <= LINE_LENGTH or not items:
         return [flat]
     return [f"{pad}{head}", *(f"{pad}{INDENT}{item}," for item in items), f"{pad}{tail}"]
+
+
+def call_lines(
+    head: str, arguments: Sequence[str | Sequence[str]], tail: str = ")", depth: int = 0
+) -> list[str]:
+    """A call; an argument that is a list of items is a tuple of them.
+
+    >>> call_lines("f(", ["x", ["a"], ["b", "c"]])
+    ['f(x, (a,), (b, c))']
+    """
+    flat = [a if isinstance(a, str) else _flat_tuple(a) for a in arguments]
+    if len(f"{INDENT * depth}{head}{', '.join(flat)}{tail}") <= LINE_LENGTH:
+        return bracketed(head, flat, tail, depth)
+    lines = [f"{INDENT * depth}{head}"]
+    for argument, text in zip(arguments, flat, strict=True):
+        if isinstance(argument, str) or len(f"{INDENT * (depth + 1)}{text},") <= LINE_LENGTH:
+            lines.append(f"{INDENT * (depth + 1)}{text},")
+        else:
+            lines += bracketed("(", argument, "),", depth + 1)
+    return [*lines, f"{INDENT * depth}{tail}"]
+
+
+def _flat_tuple(items: Sequence[str]) -> str:
+    return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
 
 
 def listed(head: str, items: Sequence[str], tail: str = "", depth: int = 0) -> list[str]:

@@ -218,11 +218,27 @@ def _difference_at(derivation: Derivation, number: int) -> Value | None:
     scalars = {name: rational(value, MP) for name, value in kept.items()}
     env = {**parameters, **scalars, "L": rational(loss, MP), "n": MP.mpf(step)}
     env[TIME] = (step - 1) * step_size
-    if not in_domain(derivation, env):
-        step = 1
-        if not in_domain(derivation, {**env, "n": MP.mpf(1), TIME: MP.mpf(0)}):
-            return None
-    time = (step - 1) * step_size
+    # The first step, or a larger loss, where the domain leaves this place out.
+    places = [(number, value) for value in (loss, loss + 1) for number in (step, 1)]
+    inside = (
+        place
+        for place in places
+        if in_domain(
+            derivation,
+            {
+                **env,
+                "n": MP.mpf(place[0]),
+                TIME: (place[0] - 1) * step_size,
+                "L": rational(place[1], MP),
+            },
+        )
+    )
+    chosen = next(inside, None)
+    if chosen is None:
+        return None
+    step, loss = chosen
+    env |= {"n": MP.mpf(step), "L": rational(loss, MP)}
+    time = env[TIME] = (step - 1) * step_size
     # Memory fields of squares are not negative.
     vectors |= {
         name: tuple(some(f"{name}{i}") ** 2 for i in range(DIMENSION)) for name in fields.values()
@@ -280,5 +296,7 @@ def _tuple(value: Value) -> tuple[Value, ...]:
 
 
 def needed_parameters(rule: UpdateRule, point: Mapping[str, Fraction]) -> dict[str, Fraction]:
-    """The values that the rule asks for."""
-    return {p.name: point[p.name] for p in rule.parameters}
+    """The values that the rule asks for; defaults for those of recipes, which no point has."""
+    defaults = {p.name: p.default for p in rule.parameters if p.default is not None}
+    values = {**defaults, **point}
+    return {p.name: values[p.name] for p in rule.parameters}

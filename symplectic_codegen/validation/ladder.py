@@ -9,28 +9,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from symplectic_codegen.driver import Derivation
 from symplectic_codegen.errors import SymplecticCodegenError
 from symplectic_codegen.generation import BOTH, spec_of
-from symplectic_codegen.provenance import read_provenance
+from symplectic_codegen.passes.recipes import with_recipes
+from symplectic_codegen.provenance import SUFFIXES, read_provenance
+from symplectic_codegen.rule.rule import UpdateRule
 from symplectic_codegen.targets import get_target
 from symplectic_codegen.targets.base import DTYPES
 from symplectic_codegen.validation.audit import check_prologue
 from symplectic_codegen.validation.closed_form import check_closed_form
+from symplectic_codegen.validation.drivers import DRIVERS
 from symplectic_codegen.validation.identity import check_identity
 from symplectic_codegen.validation.module import (
     ForeignError,
-    Subject,
     check_guards,
     check_shapes,
     check_state,
     check_trajectory,
-    load_class,
+    load_module,
+    public_of,
 )
 from symplectic_codegen.validation.problem import QUADRATIC, SMOOTH
 from symplectic_codegen.validation.report import Report, Rung, ValidationInputError, judged
@@ -44,7 +48,6 @@ from symplectic_codegen.validation.trajectory import (
 )
 
 ORACLE = "oracle"
-ARRAY_TARGETS = ("numpy", "numba")  # they share the interface that rung 4 drives
 
 
 @dataclass(frozen=True)
@@ -100,13 +103,19 @@ def validate_derivation(derivation: Derivation) -> tuple[Rung, ...]:
     return Oracle(derivation).rungs
 
 
-def validate_source(text: str, path: str = "<source>", cache: Cache | None = None) -> Report:
+def validate_source(
+    text: str,
+    path: str = "<source>",
+    cache: Cache | None = None,
+    others: Mapping[str, str] | None = None,
+) -> Report:
     """All rungs for a generated file, which is executed.
 
     Args:
         text: the content of the file.
         path: for the report.
         cache: oracles by the hash of their spec; pass one mapping to share them between files.
+        others: the files of the same optimizer that lie beside it, by their names.
 
     Raises:
         ValidationInputError: the text has no PROVENANCE.
@@ -130,36 +139,57 @@ def validate_source(text: str, path: str = "<source>", cache: Cache | None = Non
         if spec.sha256 not in oracles:
             oracles[spec.sha256] = Oracle(Derivation(spec))
         oracle = oracles[spec.sha256]
-        rungs = oracle.rungs + _module_rungs(oracle, text, target, provenance.get("dtype"))
+        rule = with_recipes(oracle.derivation.rule, _recipes(provenance))
+        rungs = oracle.rungs + _module_rungs(oracle, rule, text, provenance, others or {})
     except SymplecticCodegenError as error:
         # PROVENANCE was edited, or this version cannot derive what an older one could.
         rungs = (judged("spec in PROVENANCE", False, str(error)),)
     return Report(path, name, target, rungs, time.perf_counter() - started)
 
 
-def _module_rungs(oracle: Oracle, text: str, target: str, dtype: object) -> tuple[Rung, ...]:
-    """Rung 4, on the way down only if there are oracles to compare with."""
-    name = "generated module"
-    if target not in ARRAY_TARGETS:
+def _recipes(provenance: Mapping[str, Any]) -> tuple[str, ...]:
+    """The recipes with which a file was generated."""
+    recipes = provenance.get("recipes", ())
+    return tuple(map(str, recipes)) if isinstance(recipes, list | tuple) else ()
+
+
+def _module_rungs(
+    oracle: Oracle,
+    rule: UpdateRule,
+    text: str,
+    provenance: Mapping[str, Any],
+    others: Mapping[str, str],
+) -> tuple[Rung, ...]:
+    """Rung 4, on the way down only if there are oracles to compare with.
+
+    Args:
+        rule: that of the oracle, with the recipes of the file.
+        others: files that lie beside it, by their names.
+    """
+    name, target, dtype = "generated module", str(provenance.get("target")), provenance.get("dtype")
+    driver = DRIVERS.get(target)
+    if driver is None:
         return (judged(name, False, f"no oracle drives modules of the target {target!r}"),)
-    availability = get_target(target).is_available()
-    if not availability.ok:
-        return (judged(name, False, f"it cannot run here: {availability.reason}"),)
+    if reason := driver.obstacle():
+        return (Rung(name, "not applicable", reason),)
     dtypes = DTYPES if dtype == BOTH else (dtype,)
     if not set(dtypes) <= set(DTYPES):
         return (judged(name, False, f"PROVENANCE gives the unknown dtype {dtype!r}"),)
     try:
         trajectories = oracle.trajectories
-        cls = load_class(oracle.derivation.spec.name, text)
+        module = load_module(oracle.derivation.spec.name, text, others, driver.prepare)
+        public = public_of(module, get_target(target).public(oracle.derivation.spec.name))
     except (NoOracleError, ForeignError) as error:
         return (judged(name, False, str(error)),)
-    subject = Subject(cls, oracle.derivation.rule)
     rungs: list[Rung] = []
-    for each in map(str, dtypes):
-        rungs += [check_trajectory(subject, trajectory, each) for trajectory in trajectories]
-        rungs.append(check_shapes(subject, trajectories[1], each))
-        rungs.append(check_state(subject, trajectories[1], each))
-        rungs.append(check_guards(subject, trajectories[0], each))
+    # Recipes are no part of the derivation: with them steps are compared with the interpreter.
+    derived = trajectories if rule is oracle.derivation.rule else ()
+    for subject in driver.subjects(public, rule):
+        for each in map(str, dtypes):
+            rungs += [check_trajectory(subject, trajectory, each) for trajectory in derived]
+            rungs.append(check_shapes(subject, trajectories[1], each))
+            rungs.append(check_state(subject, trajectories[1], each))
+            rungs.append(check_guards(subject, trajectories[0], each))
     return tuple(rungs)
 
 
@@ -179,12 +209,26 @@ def validate_paths(
     for path, text in [item for root in paths for item in _generated(root)]:
         if progress is not None:
             progress(path.as_posix())
-        yield validate_source(text, path.as_posix(), cache)
+        yield validate_source(text, path.as_posix(), cache, _beside(path))
+
+
+def _beside(path: Path) -> dict[str, str]:
+    """The C++ files of the same optimizer."""
+    found = [path.with_suffix(suffix) for suffix in SUFFIXES if suffix != ".py"]
+    return {p.name: p.read_text(encoding="utf-8") for p in found if p.is_file()}
 
 
 def _generated(root: Path) -> list[tuple[Path, str]]:
     if not root.exists():
         raise ValidationInputError(f"{root.as_posix()} does not exist")
+    if root.suffix in SUFFIXES and root.suffix != ".py":
+        # C++ runs behind its launcher.
+        launcher = root.with_suffix(".py")
+        if not launcher.is_file():
+            raise ValidationInputError(
+                f"{root.as_posix()} is validated together with {launcher.name}, which is not there"
+            )
+        root = launcher
     candidates = sorted(root.rglob("*.py")) if root.is_dir() else [root]
     found = []
     for path in candidates:

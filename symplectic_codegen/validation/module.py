@@ -12,14 +12,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from symplectic_codegen.algebra.symbols import beta
-from symplectic_codegen.generation import class_name, import_source
-from symplectic_codegen.rule.interpreter import Bounded, interpret
+from symplectic_codegen.algebra.symbols import L0, beta
+from symplectic_codegen.generation import import_source
+from symplectic_codegen.rule.interpreter import Bounded
 from symplectic_codegen.rule.interpreter import State as RuleState
 from symplectic_codegen.rule.rule import BlockState, UpdateRule
 from symplectic_codegen.validation.evaluation import MP, TIME, State
@@ -27,11 +28,11 @@ from symplectic_codegen.validation.identity import in_domain, needed_parameters
 from symplectic_codegen.validation.problem import DIMENSION, START_W
 from symplectic_codegen.validation.report import Rung, judged
 from symplectic_codegen.validation.trajectory import (
+    Rounding,
     Trajectory,
     Worst,
-    bounded_noise,
-    bounds_of,
     carried_sums,
+    rounding_of,
 )
 
 T = TypeVar("T")
@@ -62,33 +63,69 @@ def foreign(what: str, call: Callable[[], T]) -> T:
         raise ForeignError(f"{what} raised {type(error).__name__}: {error}") from error
 
 
-def load_class(name: str, text: str) -> type[Any]:
-    """The optimizer class of a generated file, which is executed.
+def load_module(
+    name: str,
+    text: str,
+    others: Mapping[str, str] | None = None,
+    prepare: Callable[[ModuleType], object] | None = None,
+) -> ModuleType:
+    """A generated file as a module: it is executed.
+
+    Args:
+        name: of the optimizer.
+        text: the file.
+        others: files that lie beside it, by their names.
+        prepare: what is done with the module before it is used.
 
     Raises:
-        ForeignError: it cannot be imported, or has no such class.
+        ForeignError: it cannot be imported.
     """
-    module = foreign("importing it", lambda: import_source(name, text))
-    cls = vars(module).get(class_name(name))
-    if not isinstance(cls, type):
-        raise ForeignError(f"it has no class {class_name(name)}")
-    return cls
+    module: ModuleType = foreign("importing it", lambda: import_source(name, text, others))
+    if prepare is not None:
+        foreign("preparing it", lambda: prepare(module))
+    return module
+
+
+def public_of(module: ModuleType, name: str) -> Any:
+    """The optimizer class, or factory, of a generated module.
+
+    Raises:
+        ForeignError: it has no such class or function.
+    """
+    public = vars(module).get(name)
+    if not callable(public):
+        raise ForeignError(f"it has no {name}")
+    return public
 
 
 @dataclass(frozen=True)
 class Subject:
-    """The optimizer class under test, and the rule that it claims to be."""
+    """The optimizer under test, and the rule that it claims to be.
 
-    cls: type[Any]
+    Args:
+        make_optimizer: (parameters, hyperparameters) -> an optimizer that changes the parameters
+            in place, with the interface of the array targets.
+        rule: what it claims to compute.
+        label: what it is called in the report.
+        rounding: how it rounds in each type.
+        most_steps: up to which number it counts.
+        dense: whether it refuses parameters with gaps in memory.
+        own_clocks: whether each parameter counts its own steps.
+    """
+
+    make_optimizer: Callable[[list[Array], Mapping[str, float]], Any]
     rule: UpdateRule
+    label: str = "module"
+    rounding: Callable[[str], Rounding] = rounding_of
+    most_steps: int = 2**62
+    dense: bool = False
+    own_clocks: bool = False
 
     def make(self, params: Sequence[Array], values: Mapping[str, float]) -> Run:
         """An optimizer on `params`, which it changes in place."""
-        return Run(
-            self.rule,
-            list(params),
-            foreign("the constructor", lambda: self.cls(list(params), **values)),
-        )
+        arrays = list(params)
+        optimizer = foreign("the constructor", lambda: self.make_optimizer(arrays, values))
+        return Run(self.rule, arrays, optimizer, self.rounding(arrays[0].dtype.name))
 
 
 @dataclass(frozen=True)
@@ -98,6 +135,7 @@ class Run:
     rule: UpdateRule
     params: list[Array]
     optimizer: Any
+    rounding: Rounding
 
     @property
     def blocks(self) -> tuple[BlockState, ...]:
@@ -106,6 +144,8 @@ class Run:
     def step(self, grads: Sequence[Array | None], loss: float) -> None:
         more = {"loss": loss} if self.rule.needs_loss else {}
         foreign("step", lambda: self.optimizer.step(list(grads), **more))
+        if hasattr(self.optimizer, "check"):  # a device refuses steps later
+            foreign("check", lambda: self.optimizer.check())
 
     def saved(self) -> dict[str, Any]:
         """Its state_dict, with the entries that are promised."""
@@ -130,7 +170,7 @@ class Run:
 
 def check_trajectory(subject: Subject, trajectory: Trajectory, dtype: str) -> Rung:
     """The module on the test problem, step by step and over the whole run."""
-    name = f"{dtype} module on {trajectory.loss.name}"
+    name = f"{dtype} {subject.label} on {trajectory.loss.name}"
     try:
         local, whole = _follow(subject, trajectory, dtype)
     except ForeignError as error:
@@ -147,7 +187,6 @@ def _follow(subject: Subject, trajectory: Trajectory, dtype: str) -> tuple[Worst
     used = needed_parameters(rule, trajectory.point)
     w = np.array([float(x) for x in START_W], dtype)
     run = subject.make([w], {k: float(v) for k, v in used.items()})
-    numbers = bounds_of(dtype)
     eps = float(np.finfo(dtype).eps)
     local, whole = Worst(), Worst()
     saved = run.saved()
@@ -161,7 +200,7 @@ def _follow(subject: Subject, trajectory: Trajectory, dtype: str) -> tuple[Worst
         loss = float(trajectory.loss.value(before["w"], MP))
         exact_G = tuple(MP.mpf(float(g)) for g in G)
         expected = trajectory.step(before, number, exact_G, MP.mpf(loss))
-        bound = _bound(rule, used, w, saved, number, G, loss, numbers)
+        bound = _bound(run, used, w, saved, number, G, loss)
         run.step([G], loss)
         saved = run.saved()
         if saved["step"] != number:
@@ -169,7 +208,7 @@ def _follow(subject: Subject, trajectory: Trajectory, dtype: str) -> tuple[Worst
         found = _row(rule, w, saved)
         local = local.with_row(found, trajectory.flat(expected), bound, eps)
         flat = trajectory.flat(trajectory.states[number])
-        whole = whole.with_row(found, flat, trajectory.bounds[dtype][number], eps)
+        whole = whole.with_row(found, flat, trajectory.bounds(run.rounding)[number], eps)
     return local, whole
 
 
@@ -193,24 +232,23 @@ def _row(rule: UpdateRule, w: Array, saved: Mapping[str, Any]) -> list[float]:
 
 
 def _bound(
-    rule: UpdateRule,
+    run: Run,
     used: Mapping[str, Any],
     w: Array,
     saved: Mapping[str, Any],
     number: int,
     G: Array,
     loss: float,
-    numbers: Any,
 ) -> npt.NDArray[np.float64]:
     buffers = {name: arrays[0] for name, arrays in saved["buffers"].items()}
-    noise = bounded_noise(number, w.size, str(w.dtype))
     before = Before(buffers, saved["scalars"], number - 1, (w.size,))
-    new, moved = _bounded_step(rule, used, w, before, G, loss, numbers, noise)
+    noise = run.rounding.noise(number, w.size)
+    new, moved = _bounded_step(run, used, w, before, G, loss, noise)
     return np.concatenate(
         [
             moved.error,
-            *(new.buffers[b.name].error for b in rule.buffers),
-            *(np.atleast_1d(new.scalars[s.name].error) for s in rule.states),
+            *(new.buffers[b.name].error for b in run.rule.buffers),
+            *(np.atleast_1d(new.scalars[s.name].error) for s in run.rule.states),
         ]
     )
 
@@ -226,13 +264,12 @@ class Before:
 
 
 def _bounded_step(
-    rule: UpdateRule,
+    run: Run,
     used: Mapping[str, Any],
     w: Array,
     before: Before,
     G: Array,
     loss: float,
-    numbers: Any,
     noise: Bounded,
 ) -> tuple[RuleState, Bounded]:
     """One step in double precision, with a bound for what the module may make of it."""
@@ -246,14 +283,17 @@ def _bounded_step(
         buffers,
         {name: exactly(value) for name, value in before.scalars.items()},
         before.steps,
-        carried_sums(rule, buffers, before.sizes, numbers),
+        carried_sums(run.rule, buffers, before.sizes, run.rounding.numbers),
     )
-    return interpret(rule, used, state, exactly(w), exactly(G), loss, numbers, noise, before.sizes)
+    return run.rounding.step(
+        run.rule, used, state, exactly(w), exactly(G), loss, noise, before.sizes
+    )
 
 
 def check_shapes(subject: Subject, trajectory: Trajectory, dtype: str) -> Rung:
     """Arrays of many shapes and layouts; a gradient None leaves everything of its own alone."""
-    name = f"{dtype} module on {len(_SHAPES)} shapes and {_LARGE} elements, with None gradients"
+    shapes = f"{len(_SHAPES)} shapes and {_LARGE} elements, with None gradients"
+    name = f"{dtype} {subject.label} on {shapes}"
     try:
         ratio, count = _many(subject, trajectory, dtype)
     except ForeignError as error:
@@ -271,26 +311,35 @@ def _many(subject: Subject, trajectory: Trajectory, dtype: str) -> tuple[float, 
     values = {k: float(v) for k, v in used.items()}
     random = np.random.default_rng(20250101)
     ratio, count = 0.0, 0
-    small = [_laid_out(random.standard_normal(shape).astype(dtype)) for shape in _SHAPES]
+    small = [random.standard_normal(shape).astype(dtype) for shape in _SHAPES]
+    small = [_laid_out(w, subject.dense) for w in small]
     large = [random.standard_normal(_LARGE).astype(dtype)]
     for params, rounds in ((small, min(_ROUNDS, trajectory.steps)), (large, 1)):
         run = subject.make(params, values)
         for number in range(1, rounds + 1):
-            absent = {2: 4, 3: 0}.get(number)  # which gradient is None in which step
+            # Which gradient is None in which step. With clocks of their own parameters would be at
+            # different steps after that, so that one is last.
+            absences = {rounds: 4} if subject.own_clocks else {2: 4, 3: 0}
+            absent = absences.get(number) if len(params) > 1 else None
             grads = [
-                None if i == absent else random.standard_normal(w.shape).astype(dtype)
+                None if i == absent else _like(w, random.standard_normal(w.shape))
                 for i, w in enumerate(params)
             ]
-            worse, more = _compare_step(run, used, grads, number, dtype)
+            worse, more = _compare_step(run, used, grads, number)
             ratio, count = max(ratio, worse), count + more
     return ratio, count
 
 
-def _laid_out(array: Array) -> Array:
-    """The same values; some arrays Fortran-ordered or strided."""
+def _like(w: Array, values: Array) -> Array:
+    """The values in the type of `w`, and in its order in memory."""
+    return np.array(values, w.dtype, order="F" if w.flags.fnc else "C")
+
+
+def _laid_out(array: Array, dense: bool) -> Array:
+    """The same values; some arrays Fortran-ordered or, unless they must be dense, strided."""
     if array.shape == (7, 3):
         return np.asfortranarray(array)
-    if array.shape == (2, 5):
+    if array.shape == (2, 5) and not dense:
         wide = np.zeros((2, 10), array.dtype)
         wide[:, ::2] = array
         return wide[:, ::2]
@@ -298,7 +347,7 @@ def _laid_out(array: Array) -> Array:
 
 
 def _compare_step(
-    run: Run, used: Mapping[str, Any], grads: Sequence[Array | None], number: int, dtype: str
+    run: Run, used: Mapping[str, Any], grads: Sequence[Array | None], number: int
 ) -> tuple[float, int]:
     """The largest error of a step in units of its bound, and how many values were compared."""
     rule, loss = run.rule, 0.625
@@ -311,11 +360,16 @@ def _compare_step(
         return np.concatenate([np.ravel(arrays[i]) for i in active])
 
     sizes = [w.size for w in old]
-    whole = bounded_noise(number, sum(sizes), dtype)
-    places = np.concatenate([np.full(size, i) for i, size in enumerate(sizes)])
-    taking_part = np.isin(places, active)
+    noise = run.rounding.noise(number, sum(sizes))
+    place = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
+    # Random numbers are counted in the order in which elements lie in memory.
+    place = [
+        p.reshape(w.shape, order="F" if w.flags.fnc else "C")
+        for p, w in zip(place, run.params, strict=True)
+    ]
+    taking_part = joined(place)
     new, moved = _bounded_step(
-        rule,
+        run,
         used,
         joined(old),
         Before(
@@ -326,13 +380,14 @@ def _compare_step(
         ),
         np.concatenate([np.ravel(G) for G in grads if G is not None]),
         loss,
-        bounds_of(dtype),
-        Bounded(whole.value[taking_part], whole.error[taking_part]),
+        Bounded(noise.value[taking_part], noise.error[taking_part]),
     )
     run.step(grads, loss)
     after = run.saved()
     for i in range(len(grads)):
         kept, given = kept_grads[i], grads[i]
+        if kept is not None and rule.clears_gradients:
+            kept = np.zeros_like(kept)
         if kept is not None and given is not None and not _same(kept, given):
             raise ForeignError(f"step {number} changed gradient {i}")
         pairs = [("the parameter", old[i], run.params[i])]
@@ -369,7 +424,7 @@ def _same(a: Array, b: Array) -> bool:
 
 def check_state(subject: Subject, trajectory: Trajectory, dtype: str) -> Rung:
     """An optimizer that is saved and restored goes on bit for bit as one that was not."""
-    name = f"{dtype} state_dict round trip"
+    name = f"{dtype} {subject.label}, state_dict round trip"
     try:
         problem = _round_trip(subject, trajectory, dtype)
     except ForeignError as error:
@@ -384,21 +439,25 @@ def _round_trip(subject: Subject, trajectory: Trajectory, dtype: str) -> str:
     params = [random.standard_normal(shape).astype(dtype) for shape in ((5,), (3, 2))]
     grads = [[random.standard_normal(w.shape).astype(dtype) for w in params] for _ in range(6)]
     first = subject.make(params, values)
+
+    def gradients(number: int) -> list[Array]:
+        return [G.copy() for G in grads[number]]
+
     for number in range(3):
-        first.step(grads[number], 0.5 + number)
+        first.step(gradients(number), 0.5 + number)
     taken = foreign("state_dict", lambda: first.optimizer.state_dict())
     frozen = first.saved()
     copies = [w.copy() for w in params]
     # Other hyperparameters, to see that they are restored too.
     second = subject.make(copies, {k: _other(subject, k, v) for k, v in values.items()})
     for number in range(3, 6):
-        first.step(grads[number], 0.5 + number)
+        first.step(gradients(number), 0.5 + number)
     second.restore(taken)
     restored = second.saved()
     if not _equal_states(frozen, restored):
         return "state_dict is no copy, or load_state_dict does not restore all of it"
     for number in range(3, 6):
-        second.step(grads[number], 0.5 + number)
+        second.step(gradients(number), 0.5 + number)
     same = all(_same(a, b) for a, b in zip(params, copies, strict=True))
     if not same or not _equal_states(first.saved(), second.saved()):
         return "after load_state_dict the steps are not bitwise those of the original"
@@ -429,14 +488,16 @@ def _equal_states(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
 
 def check_guards(subject: Subject, trajectory: Trajectory, dtype: str) -> Rung:
     """Outside the domain of β(t) a step is refused with ValueError, and changes nothing."""
-    name = f"{dtype} module outside the domain of β(t)"
+    name = f"{dtype} {subject.label} outside the domain of β(t)"
     rule = subject.rule
     if not rule.guards:
         return Rung(name, "not applicable", "β(t) exists for all times: the rule has no guard")
     outside = _outside(rule, trajectory)
     if outside is None:
         return Rung(name, "not applicable", "β(t) exists for the first 2**40 steps at this point")
-    step, scalars = outside
+    step, scalars, loss = outside
+    if step > subject.most_steps:
+        return Rung(name, "not applicable", f"β(t) exists for {subject.most_steps} steps")
     used = needed_parameters(rule, trajectory.point)
     w = np.array([float(x) for x in START_W], dtype)
     try:
@@ -447,7 +508,7 @@ def check_guards(subject: Subject, trajectory: Trajectory, dtype: str) -> Rung:
         run.restore(state)
         before, old = run.saved(), w.copy()
         try:
-            run.step([w.copy()], 0.5)
+            run.step([w.copy()], loss)
         except ForeignError as error:
             if not isinstance(error.__cause__, ValueError):
                 return judged(name, False, str(error))
@@ -460,19 +521,22 @@ def check_guards(subject: Subject, trajectory: Trajectory, dtype: str) -> Rung:
     return judged(name, unchanged, f"step {step} is refused with ValueError; {detail}")
 
 
-def _outside(rule: UpdateRule, trajectory: Trajectory) -> tuple[int, dict[str, float]] | None:
-    """The number and the scalar states of a step that lies outside the domain.
+def _outside(
+    rule: UpdateRule, trajectory: Trajectory
+) -> tuple[int, dict[str, float], float] | None:
+    """The number, the scalar states and the loss of a step that lies outside the domain.
 
-    A thermal parameter that is state is made negative; of others a power of two is looked for.
+    A thermal parameter that is state is made negative, a loss very negative; of step numbers a
+    power of two is looked for.
     """
     names = {s.name for s in rule.states}
     if beta.name in names:
-        return 1, {beta.name: -1.0}
-    for exponent in range(41):
-        step = 2**exponent
+        return 1, {beta.name: -1.0}, 0.5
+    steps = (2**exponent for exponent in range(41))
+    for loss, step in [*((0.5, step) for step in steps), (-1e6, 1)]:
         time = (step - 1) * trajectory.step_size
         env = {**trajectory.parameters, **trajectory.states[0], "n": MP.mpf(step), TIME: time}
-        env["L"] = MP.mpf(1) / 2
+        env |= {"L": MP.mpf(loss), L0.name: MP.mpf(loss)}
         if not in_domain(trajectory.derivation, env):
-            return step, {TIME: float(time)} if TIME in names else {}
+            return step, {TIME: float(time)} if TIME in names else {}, loss
     return None

@@ -74,6 +74,43 @@ class NoOracleError(Exception):
 
 
 @dataclass(frozen=True)
+class Rounding:
+    """How code rounds that has its scalars in double precision.
+
+    Args:
+        numbers: the rounding of its operations.
+    """
+
+    numbers: RoundingBounds
+
+    def step(
+        self,
+        rule: UpdateRule,
+        hyperparameters: Mapping[str, Any],
+        state: RuleState,
+        w: Bounded,
+        G: Bounded,
+        loss: Any,
+        noise: Bounded,
+        blocks: Sequence[int] | None = None,
+    ) -> tuple[RuleState, Bounded]:
+        """One step from exact values; what the code may be off is the error of the result."""
+        return interpret(rule, hyperparameters, state, w, G, loss, self.numbers, noise, blocks)
+
+    def noise(self, step: int, size: int) -> Bounded:
+        """The random numbers of a step, with what rounding and library functions do to them."""
+        exact = np.array(standard_normal(0, step, range(size)))
+        numbers = self.numbers
+        return Bounded(exact, np.abs(exact) * numbers.element_unit + 64 * numbers.unit)
+
+
+@lru_cache(maxsize=4)
+def rounding_of(dtype: str) -> Rounding:
+    """The rounding of sweeps in `dtype`; a pure function of its name."""
+    return Rounding(rounding_bounds(dtype))
+
+
+@dataclass(frozen=True)
 class Trajectory:
     """A 50-digit trajectory of the symbolic update equations.
 
@@ -165,13 +202,18 @@ class Trajectory:
         return moved
 
     @cached_property
-    def bounds(self) -> Mapping[str, tuple[Floats, ...]]:
-        """For each type of the sweeps: how far from each state a rounded run may be."""
-        return {dtype: self._bounds(dtype) for dtype in ("float32", "float64")}
+    def _bounds_so_far(self) -> dict[Rounding, tuple[Floats, ...]]:
+        return {}
 
-    def _bounds(self, dtype: str) -> tuple[Floats, ...]:
-        unit = float(np.finfo(dtype).eps) / 2
-        rule, numbers = self.rule, rounding_bounds(dtype)
+    def bounds(self, rounding: Rounding) -> tuple[Floats, ...]:
+        """How far from each state a run may be that rounds like this."""
+        known = self._bounds_so_far
+        if rounding not in known:
+            known[rounding] = self._bounds(rounding)
+        return known[rounding]
+
+    def _bounds(self, rounding: Rounding) -> tuple[Floats, ...]:
+        rule, numbers = self.rule, rounding.numbers
         used = needed_parameters(rule, self.point)
         size = len(self.flat(self.states[0]))
         # Start data are exact, so that the first bound is zero.
@@ -182,15 +224,14 @@ class Trajectory:
             w = np.array(before["w"], np.float64)
             G = np.array(self.loss.gradient(before["w"], MP), np.float64)
             loss = float(self.loss.value(before["w"], MP))
-            new, moved = interpret(
+            new, moved = rounding.step(
                 rule,
                 used,
                 bounded_state(rule, before, number - 1, numbers),
                 Bounded(w, np.zeros_like(w)),
-                Bounded(G, np.abs(G) * unit + float(np.finfo(dtype).smallest_subnormal)),
-                Bounded(np.float64(loss), np.float64(abs(loss) * 2.0**-53)),
-                numbers,
-                bounded_noise(number, w.size, dtype),
+                Bounded(G, np.abs(G) * numbers.element_unit + numbers.element_tiny),
+                Bounded(np.float64(loss), np.float64(abs(loss) * numbers.unit)),
+                rounding.noise(number, w.size),
             )
             own = np.concatenate(
                 [
@@ -236,12 +277,6 @@ def carried_sums(
         values = evaluate(expr, {**buffers, **stored}, numbers.element())
         found[block.name] = numbers.block_totals(values, blocks)
     return found
-
-
-def bounded_noise(step: int, size: int, dtype: str) -> Bounded:
-    """The random numbers of a step, with what rounding and library functions may do to them."""
-    exact = np.array(standard_normal(0, step, range(size)))
-    return Bounded(exact, np.abs(exact) * np.finfo(dtype).eps / 2 + 64 * 2.0**-53)
 
 
 def make_trajectory(derivation: Derivation, loss: Loss, number: int) -> Trajectory:
@@ -396,7 +431,8 @@ def check_interpreter(trajectory: Trajectory) -> Rung:
         found = {"w": w, **state.buffers, **state.scalars}
         row = np.concatenate([np.atleast_1d(found[name]) for name in trajectory.names])
         expected = trajectory.flat(trajectory.states[number])
-        worst = worst.with_row(row, expected, trajectory.bounds["float64"][number], 2.0**-52)
+        bounds = trajectory.bounds(rounding_of("float64"))[number]
+        worst = worst.with_row(row, expected, bounds, 2.0**-52)
     return judged(
         f"float64 interpreter on {trajectory.loss.name}",
         worst.ok,
@@ -434,9 +470,3 @@ class Worst:
         if self.ratio == 0:
             return "no error"
         return f"max error {self.ulps:.3g} ulp where the bound is {self.bound:.3g} ulp"
-
-
-@lru_cache(maxsize=4)
-def bounds_of(dtype: str) -> RoundingBounds:
-    """The rounding analysis for sweeps in `dtype`; a pure function of its name."""
-    return rounding_bounds(dtype)

@@ -101,9 +101,9 @@ TEXTS = (*RULES, lengthy(), bare(), without_arrays())
 
 def sources(name: str) -> dict[str, str]:
     return {
-        f"{rule.name}.py": text
+        Path(path).name: text
         for rule in TEXTS
-        for text in TARGETS[name].emit(rule, document(rule, name)).values()
+        for path, text in TARGETS[name].emit(rule, document(rule, name)).items()
     }
 
 
@@ -165,7 +165,8 @@ def test_text_does_not_depend_on_the_hash_seed() -> None:
         for seed in ("0", "1", "4242")
     }
     assert len(outputs) == 1
-    assert len(outputs.pop().splitlines()) == len(TARGETS) * len(RULES)
+    files = sum(len(target.layout) for target in TARGETS.values())
+    assert len(outputs.pop().splitlines()) == files * len(RULES)
 
 
 _ALONE = """
@@ -255,11 +256,14 @@ def test_documents_are_checked() -> None:
 
 
 def test_a_document_may_restrict_dtypes(load: Load, tmp_path: Path) -> None:
-    for target in TARGETS.values():
+    for name in ("numpy", "numba"):
         text = Document("Momentum", "t", "h", ("u",), dtypes=("float32",))
-        (source,) = target.emit(MOMENTUM, text).values()
+        (source,) = TARGETS[name].emit(MOMENTUM, text).values()
         assert "_DTYPES = (np.dtype(np.float32),)" in source
         assert 'must be native float32"' in source
+    (source,) = TARGETS["torch"].emit(MOMENTUM, text).values()
+    assert "torch.bfloat16: torch.float32" in source
+    assert "torch.float64: torch.float64" not in source
 
 
 def test_templates_are_found_in_the_checkout() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import symplectic_codegen as sc
 from symplectic_codegen.driver import Derivation, derive
 from symplectic_codegen.language.spec import Spec
 from symplectic_codegen.validation import (
+    Oracle,
     Report,
     ValidationInputError,
     audit,
@@ -17,6 +19,7 @@ from symplectic_codegen.validation import (
     validate_paths,
     validate_source,
 )
+from symplectic_codegen.validation.host_device import compiler
 
 # beta(t) = 1/(1/beta0 - g*t): it ends in finite time.
 FINITE = "beta/(2*k)*dot(X, X) + beta*c**2/k*L + h*g/k*beta**2*U"
@@ -191,3 +194,69 @@ def test_what_is_no_generated_file(tmp_path: Path, content: str | None) -> None:
         path.write_text(content, encoding="utf-8")
     with pytest.raises(ValidationInputError, match=r"some\.py"):
         list(validate_paths([path]))
+
+
+@cache
+def generated_cuda_files(name: str) -> dict[str, str]:
+    files = sc.generate(sc.catalog.load(name), "cuda")
+    return {Path(path).name: text for path, text in files.items()}
+
+
+def cuda_files(name: str) -> dict[str, str]:
+    return dict(generated_cuda_files(name))
+
+
+ORACLES: dict[str, Oracle] = {}  # the same for all files of one spec
+
+
+def validate_cuda(name: str, files: dict[str, str]) -> Report:
+    others = {key: text for key, text in files.items() if not key.endswith(".py")}
+    return validate_source(files[f"{name}.py"], cache=ORACLES, others=others)
+
+
+@pytest.mark.skipif(compiler() is None, reason="no C++ compiler")
+@pytest.mark.parametrize("name", ["momentum", "adam", "relativistic"])
+def test_cuda_kernels_hold_on_the_host(name: str) -> None:
+    report = validate_cuda(name, cuda_files(name))
+    assert report.ok, failures(report)
+    both = any("scalars on the device" in rung.name for rung in report.rungs)
+    assert both == (name != "relativistic")  # there the host cannot know the sums
+
+
+@pytest.mark.skipif(compiler() is None, reason="no C++ compiler")
+@pytest.mark.parametrize(
+    ("part", "old", "new"),
+    [
+        (".cuh", "w - step.lr * X_new", "w + step.lr * X_new"),
+        (".cuh", "in.zeta * (1.0 - in.momentum)", "in.zeta * (1.0 + in.momentum)"),
+        (".cu", "i + N <= view.size", "i + N < view.size - 8"),
+        (".cu", "a.factor;", "2 * a.factor;"),
+        (".cu", "begin + a.chunk", "begin + a.chunk - 4"),
+        (".py", '"origin": origins[i]', '"origin": 0, "size": p.size // 2'),
+        (".py", "coefficients = (lr, momentum, impulse)", "coefficients = (lr, impulse, momentum)"),
+        (".py", '"chunks": chunks,', '"chunks": chunks - 1,'),
+    ],
+)
+def test_an_edited_cuda_file_does_not_hold(part: str, old: str, new: str) -> None:
+    files = cuda_files("momentum")
+    assert files[f"momentum{part}"].count(old) >= 1
+    files[f"momentum{part}"] = files[f"momentum{part}"].replace(old, new)
+    report = validate_cuda("momentum", files)
+    if "N < view.size - 8" in new:
+        assert report.ok  # fewer accesses of 16 bytes, the same numbers
+    else:
+        assert not report.ok
+
+
+def test_without_a_compiler_kernels_are_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("symplectic_codegen.validation.ladder.compiler", lambda: None)
+    report = validate_cuda("momentum", cuda_files("momentum"))
+    (rung,) = (r for r in report.rungs if r.name == "generated module")
+    assert rung.status == "not applicable"
+    assert "no C++ compiler" in rung.detail
+
+
+def test_cuda_files_are_validated_together(tmp_path: Path) -> None:
+    (tmp_path / "momentum.cuh").write_text(cuda_files("momentum")["momentum.cuh"])
+    with pytest.raises(ValidationInputError, match=r"together with momentum\.py"):
+        list(validate_paths([tmp_path / "momentum.cuh"]))
