@@ -41,7 +41,8 @@ class Kind(Enum):
     MAP = "map of the weights"
     STATE = "state that is no memory field"
     NOISE = "noise"
-    GRADIENTS = "gradients at several points"
+    RANDOM = "noise that is not added"
+    GRADIENTS = "gradient read elsewhere"
     TIME = "dependence on the number of the step"
     UNKNOWN = "no closed form"
 
@@ -155,7 +156,9 @@ def decompose(rule: ProposedRule) -> Decomposition:
     (mu, 1, X*lr)
     """
     unrolled = _Unrolled(rule)
-    noise = _take_noise(unrolled)
+    noise, is_additive = _take_noise(unrolled)
+    if not is_additive:
+        return Decomposition(None, noise)
     point, several = _take_gradient(unrolled)
     if several is not None:
         return Decomposition(None, (*noise, several))
@@ -253,18 +256,18 @@ class _Unrolled:
         self.weights = _put(self.weights, rules)
 
 
-def _take_noise(unrolled: _Unrolled) -> list[Obstruction]:
-    """Noise is named, and then left out."""
+def _take_noise(unrolled: _Unrolled) -> tuple[tuple[Obstruction, ...], bool]:
+    """Noise is named, and then left out; whether what is left is the rule without it."""
     noisy = [e for e in unrolled.expressions() if e.has(NOISE)]
     if not noisy:
-        return []
+        return (), True
     parts = dict.fromkeys(_shown(_terms_with(e, NOISE)) for e in noisy)
+    is_additive = not any(sp.diff(e, NOISE).has(NOISE) or _in_sums(e, NOISE) for e in noisy)
     unrolled.leave_out(NOISE)
-    statement = (
-        "the motion of a Hamiltonian is deterministic; an Ornstein-Uhlenbeck part would stand "
-        "beside it"
-    )
-    return [Obstruction(Kind.NOISE, statement, ", ".join(parts))]
+    beside = "; an Ornstein-Uhlenbeck part would stand beside it" if is_additive else ""
+    statement = f"the motion of a Hamiltonian is deterministic{beside}"
+    kind = Kind.NOISE if is_additive else Kind.RANDOM
+    return (Obstruction(kind, statement, ", ".join(parts)),), is_additive
 
 
 def _take_gradient(unrolled: _Unrolled) -> tuple[sp.Expr, Obstruction | None]:
@@ -376,7 +379,7 @@ def _drift(
         if at_rest is None or not _is_constant(jacobian(at_rest, w)):
             return None, [_map_obstruction(slope)]
         slope = jacobian(at_rest, w)
-    if slope.diagonal.is_negative:
+    if slope.diagonal.is_nonpositive:
         return None, [_map_obstruction(slope)]
     velocity = _expanded(slope.diagonal * w - moved)
     found: list[Obstruction] = []
@@ -409,6 +412,10 @@ def _without(expr: sp.Expr, *vectors: Component) -> sp.Expr | None:
     except ValueError:  # SymPy's minimum of something infinite
         return None
     return None if rest.has(sp.nan, sp.zoo, sp.oo) else rest
+
+
+def _in_sums(expr: sp.Expr, symbol: sp.Symbol) -> bool:
+    return any(R.body.has(symbol) for R in outer_totals(expr))
 
 
 def _terms_with(expr: sp.Expr, symbol: sp.Symbol) -> sp.Expr:
@@ -444,7 +451,7 @@ def _cooled(unrolled: _Unrolled, momentum: Component | None) -> tuple[sp.Expr, s
 
 def _map_obstruction(slope: Operator) -> Obstruction:
     shown = [_shown(slope.diagonal)] + [f"({_shown(u)})·({_shown(v)})" for u, v in slope.rank_ones]
-    evidence = "∂w⁺/∂w is " + " + ".join(part for part in shown if part != "0")
+    evidence = "∂w⁺/∂w is " + (" + ".join(part for part in shown if part != "0") or "0")
     statement = (
         "the weights are mapped, as by a projection or by decay that differs from component to "
         "component; a Hamiltonian can only shrink all of them alike (βX·w) and move them"

@@ -130,8 +130,11 @@ def table_of_proposals() -> tuple[Row, ...]:
 
 def _reasons(found: Judgement) -> list[str]:
     if found.is_representable:
-        return [f"T = {to_unicode(found.kinetic)}"] if found.kinetic is not None else [*found.notes]
+        kinetic = [] if found.kinetic is None else [f"T = {to_unicode(found.kinetic)}"]
+        return [*kinetic, *found.notes]
     reasons = [f"{o.kind.value}: {o.evidence or o.statement}" for o in found.obstructions]
+    beyond = dict.fromkeys(o.beyond for o in found.obstructions if o.beyond)
+    reasons += [f"beyond Hamiltonians: {text}" for text in beyond]
     if found.suggestion is not None:
         swaps = found.suggestion.replaced
         changes = ", ".join(f"{to_unicode(a)} → {to_unicode(b)}" for a, b in swaps)
