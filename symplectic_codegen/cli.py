@@ -19,6 +19,7 @@ from symplectic_codegen.errors import OutputError, SpecError, SymplecticCodegenE
 from symplectic_codegen.provenance import MANIFEST, VERSION
 
 if TYPE_CHECKING:
+    from symplectic_codegen.analysis.literature import Row
     from symplectic_codegen.language.spec import Spec
 
 PROGRAM = "symplectic-codegen"
@@ -380,8 +381,34 @@ def _recipe_rows() -> list[dict[str, str]]:
     return [{"name": r.name, "description": f"{r.summary}: {r.update}"} for r in RECIPES.values()]
 
 
+def _literature_rows() -> list[dict[str, str]]:
+    return [
+        {
+            "name": row.name,
+            "description": row.title,
+            "note": f"{row.standing.value}: {row.what}",
+            "standing": row.standing.value,
+            "origin": row.origin,
+            "formula": row.formula,
+            "reason": row.reason,
+        }
+        for row in _literature()
+    ]
+
+
+def _literature() -> list[Row]:
+    from symplectic_codegen.analysis.literature import jobs
+
+    rows = []
+    for _, job in _progress(list(jobs()), "judging", lambda job: job[0]):
+        with _time_limit(DERIVATION_SECONDS):
+            rows.append(job())
+    return rows
+
+
 _LISTS: dict[str, Callable[[], list[dict[str, str]]]] = {
     "catalog": _catalog_rows,
+    "literature": _literature_rows,
     "targets": _target_rows,
     "integrators": _integrator_rows,
     "recipes": _recipe_rows,
@@ -390,9 +417,20 @@ _LISTS: dict[str, Callable[[], list[dict[str, str]]]] = {
 
 @main.command("list")
 @click.argument("what", type=click.Choice(list(_LISTS)), default="catalog")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text")
 def list_(what: str, form: str) -> None:
-    """List the catalogue, the targets, the integrators or the recipes."""
+    """List the catalogue, the literature, the targets, the integrators or the recipes.
+
+    The literature is the catalogue together with rules that are no entry of it, each with what a
+    Hamiltonian can do for it and why; this takes a minute. As Markdown it is docs/catalogue.md.
+    """
+    if form == "markdown":
+        if what != "literature":
+            raise SpecError(f"{what} is listed as text or json; markdown is for the literature")
+        from symplectic_codegen.analysis.literature import as_markdown
+
+        click.echo(as_markdown(_literature()))
+        return
     rows = _LISTS[what]()
     if form == "json":
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))

@@ -1,7 +1,8 @@
 """The optimizers of the literature in one table: exact, extended, impossible, or not decided.
 
-What the catalogue holds is sorted by what its step consists of beside flows of its Hamiltonian; what
-it does not hold is a proposal with a verdict. Nothing about a single optimizer is written here.
+What the catalogue holds is sorted by what its step consists of beside flows of its Hamiltonian;
+what it does not hold is a proposal with a verdict. Nothing about a single optimizer is written
+here.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ class Row:
 
     Args:
         origin: "catalogue", or "proposal" for a rule with a verdict.
-        reason: the pieces beside the Hamiltonian, the kinetic energy or the obstructions.
+        formula: the Hamiltonian or the kinetic energy, if that is all there is to it.
+        reason: the pieces beside the Hamiltonian, or the obstructions.
     """
 
     name: str
@@ -74,6 +76,12 @@ class Row:
     origin: str
     standing: Standing
     reason: str
+    formula: str = ""
+
+    @property
+    def what(self) -> str:
+        """Formula and reason."""
+        return "; ".join(part for part in (self.formula, self.reason) if part)
 
 
 def standing_of(spec: Spec) -> Row:
@@ -87,11 +95,9 @@ def standing_of(spec: Spec) -> Row:
     beside = list(dict.fromkeys(_beside(derivation)))
     if beside:
         return Row(spec.name, spec.title, _CATALOGUE, Standing.EXTENDED, "; ".join(beside))
-    notes = [f"H = {_one_line(spec.hamiltonian.text)}"]
-    notes += [f.remark for f in derivation.scheme.flows if f.remark]
-    return Row(
-        spec.name, spec.title, _CATALOGUE, Standing.EXACT, "; ".join(dict.fromkeys(notes))
-    )
+    remarks = dict.fromkeys(f.remark for f in derivation.scheme.flows if f.remark)
+    formula = f"H = {_one_line(spec.hamiltonian.text)}"
+    return Row(spec.name, spec.title, _CATALOGUE, Standing.EXACT, "; ".join(remarks), formula)
 
 
 def _beside(derivation: Derivation) -> Iterator[str]:
@@ -113,7 +119,7 @@ def standing_of_proposal(proposal: Proposal) -> Row:
     """The row of a proposal, from its verdict."""
     row = judged(proposal)
     standing = _OUTCOMES.get(row.outcome, Standing.INEXPRESSIBLE)
-    return Row(proposal.name, proposal.title, _PROPOSAL, standing, row.reason)
+    return Row(proposal.name, proposal.title, _PROPOSAL, standing, row.reason, row.formula)
 
 
 def jobs() -> tuple[tuple[str, Callable[[], Row]], ...]:
@@ -143,9 +149,7 @@ def as_markdown(rows: Iterable[Row]) -> str:
         if not found:
             continue
         lines = ["| name | method | from | what |", "|---|---|---|---|"]
-        lines += [
-            f"| `{r.name}` | {_cell(r.title)} | {r.origin} | {_cell(r.reason)} |" for r in found
-        ]
+        lines += [f"| `{r.name}` | {_cell(r.title)} | {r.origin} | {_what(r)} |" for r in found]
         blocks += [f"## {heading}", sentence, "\n".join(lines)]
     return "\n\n".join(blocks)
 
@@ -159,6 +163,11 @@ def _summary(rows: tuple[Row, ...]) -> str:
         ]
         lines.append(f"| {heading} | {counts[0]} | {counts[1]} |")
     return "\n".join(lines)
+
+
+def _what(row: Row) -> str:
+    formula = f"`{row.formula}`".replace("|", "\\|") if row.formula else ""
+    return "; ".join(part for part in (formula, _cell(row.reason)) if part)
 
 
 def _cell(text: str) -> str:

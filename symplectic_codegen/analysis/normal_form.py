@@ -17,7 +17,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from types import MappingProxyType
 
 import sympy as sp
 
@@ -51,13 +50,10 @@ class Kind(Enum):
 _OPEN = frozenset({Kind.UNKNOWN, Kind.TIME, Kind.GRADIENTS})
 
 # What the engine has beside Hamiltonians that does it all the same.
-_BEYOND: Mapping[Kind, str] = MappingProxyType(
-    {
-        Kind.READOUT: "a readout in the integrator, as in nesterov: C [B] K B",
-        Kind.FRICTION: "Rayleigh friction, --friction, for a friction that is a vector in X",
-        Kind.NOISE: "noise on the momenta, --noise",
-    }
-)
+_GRADIENT_READOUT = "a readout of the gradient in the integrator, as C [B] K B"
+_MOMENTUM_READOUT = "a readout of the momenta in the integrator, as C K [C K] B"
+_RAYLEIGH = "Rayleigh friction, --friction"
+_NOISE_PIECE = "noise on the momenta, --noise"
 
 
 @dataclass(frozen=True)
@@ -67,22 +63,19 @@ class Obstruction:
     Args:
         statement: what is there, and why it is in the way.
         evidence: the formula or number that shows it.
+        beyond: what of the engine could stand in, outside the Hamiltonian class; may be empty.
     """
 
     kind: Kind
     statement: str
     evidence: str = ""
     curl: Curl | None = None
+    beyond: str = ""
 
     @property
     def is_decisive(self) -> bool:
         """Whether it rules a Hamiltonian out, rather than that none was found."""
         return self.kind not in _OPEN
-
-    @property
-    def beyond(self) -> str:
-        """What of the engine could stand in, outside the Hamiltonian class; may be empty."""
-        return _BEYOND.get(self.kind, "")
 
     def __str__(self) -> str:
         detail = f": {self.evidence}" if self.evidence else ""
@@ -266,8 +259,8 @@ def _take_noise(unrolled: _Unrolled) -> tuple[tuple[Obstruction, ...], bool]:
     unrolled.leave_out(NOISE)
     beside = "; an Ornstein-Uhlenbeck part would stand beside it" if is_additive else ""
     statement = f"the motion of a Hamiltonian is deterministic{beside}"
-    kind = Kind.NOISE if is_additive else Kind.RANDOM
-    return (Obstruction(kind, statement, ", ".join(parts)),), is_additive
+    kind, piece = (Kind.NOISE, _NOISE_PIECE) if is_additive else (Kind.RANDOM, "")
+    return (Obstruction(kind, statement, ", ".join(parts), beyond=piece),), is_additive
 
 
 def _take_gradient(unrolled: _Unrolled) -> tuple[sp.Expr, Obstruction | None]:
@@ -305,7 +298,7 @@ def _kick(
     found: list[Obstruction] = []
     friction, gain = jacobian(expr, old), jacobian(expr, G)
     if not _is_constant(friction):
-        found.append(_friction(friction, old))
+        found.append(_friction(friction, old, expr))
     if not _is_constant(gain):
         statement = (
             "the gradient is changed before it drives the momenta, so that the force is no "
@@ -329,7 +322,7 @@ def _kick(
     return (decay, strength, force), []
 
 
-def _friction(friction: Operator, old: sp.Symbol) -> Obstruction:
+def _friction(friction: Operator, old: sp.Symbol, expr: sp.Expr) -> Obstruction:
     parts = [friction.diagonal, *(e for pair in friction.rank_ones for e in pair)]
     if any(e.has(old) for e in parts):
         statement = (
@@ -343,7 +336,12 @@ def _friction(friction: Operator, old: sp.Symbol) -> Obstruction:
         )
     rows = [f"{_shown(friction.diagonal)} on the diagonal"] if friction.diagonal != 0 else []
     rows += [f"({_shown(u)})ᵢ·({_shown(v)})ⱼ" for u, v in friction.rank_ones]
-    return Obstruction(Kind.FRICTION, statement, "∂X⁺/∂X is " + " + ".join(rows))
+    evidence = "∂X⁺/∂X is " + " + ".join(rows)
+    if any(e.has(*_KINKS) for e in parts):
+        evidence = f"X⁺ = {_shown(expr)}"
+    of_momenta = expr - _terms_with(expr, G)
+    is_rayleigh = not any(e.has(G) for e in parts) and not of_momenta.has(w, L)
+    return Obstruction(Kind.FRICTION, statement, evidence, beyond=_RAYLEIGH if is_rayleigh else "")
 
 
 def _drift(
@@ -377,10 +375,10 @@ def _drift(
         # At X = 0 a velocity vanishes, a map of the weights does not.
         at_rest = _without(held, X, _HELD_G)
         if at_rest is None or not _is_constant(jacobian(at_rest, w)):
-            return None, [_map_obstruction(slope)]
+            return None, [_map_obstruction(slope, moved)]
         slope = jacobian(at_rest, w)
     if slope.diagonal.is_nonpositive:
-        return None, [_map_obstruction(slope)]
+        return None, [_map_obstruction(slope, moved)]
     velocity = _expanded(slope.diagonal * w - moved)
     found: list[Obstruction] = []
     if velocity == 0 and slope.diagonal == 1:
@@ -400,8 +398,25 @@ def _drift(
         carried = [t for t in sp.Add.make_args(velocity) if not t.has(G, *([old] if old else []))]
         rest = sp.factor_terms(sp.Add(*carried) - velocity)
         shown = f"w is moved by {_shown(rest)}" if carried else f"v = {_shown(velocity)}"
-        found.append(Obstruction(Kind.READOUT, statement, shown))
+        beyond = "" if old is not None and velocity.has(old) else _readout(velocity)
+        found.append(Obstruction(Kind.READOUT, statement, shown, beyond=beyond))
     return (slope.diagonal, velocity, _expanded(w - before)), found
+
+
+def _readout(velocity: sp.Expr) -> str:
+    """The readout that gives a velocity of X and G, if there is one."""
+    by_X, by_G = jacobian(velocity, X), jacobian(velocity, G)
+    if by_X.diagonal == 0:
+        return ""
+    if _is_constant(by_G):
+        return _GRADIENT_READOUT
+    # Where dv/dG is a constant times dv/dX, v is a function of X plus that constant times G.
+    share = sp.cancel(by_G.diagonal / by_X.diagonal)
+    pairs = zip(by_X.rank_ones, by_G.rank_ones, strict=False)
+    is_alike = len(by_X.rank_ones) == len(by_G.rank_ones) and all(
+        sp.cancel(u * v - share * a * b) == 0 for (a, b), (u, v) in pairs
+    )
+    return _MOMENTUM_READOUT if is_parameter(share) and is_alike else ""
 
 
 def _without(expr: sp.Expr, *vectors: Component) -> sp.Expr | None:
@@ -449,9 +464,11 @@ def _cooled(unrolled: _Unrolled, momentum: Component | None) -> tuple[sp.Expr, s
     return before, jacobian(unrolled.from_value(kick, unrolled.new(name), name), kick).diagonal
 
 
-def _map_obstruction(slope: Operator) -> Obstruction:
+def _map_obstruction(slope: Operator, moved: sp.Expr) -> Obstruction:
     shown = [_shown(slope.diagonal)] + [f"({_shown(u)})·({_shown(v)})" for u, v in slope.rank_ones]
     evidence = "∂w⁺/∂w is " + (" + ".join(part for part in shown if part != "0") or "0")
+    if any(e.has(*_KINKS) for e in (slope.diagonal, *(e for p in slope.rank_ones for e in p))):
+        evidence = f"w⁺ = {_shown(moved)}"
     statement = (
         "the weights are mapped, as by a projection or by decay that differs from component to "
         "component; a Hamiltonian can only shrink all of them alike (βX·w) and move them"
@@ -505,6 +522,7 @@ def _curl_obstruction(velocity: sp.Expr) -> list[Obstruction]:
 
 # The gradient and the loss as quantities of their own: the Hessian is no operator here.
 _HELD_G, _HELD_L = Component("∇L"), sp.Symbol("L", nonnegative=True)
+_KINKS = (sp.DiracDelta, sp.Heaviside)  # what the derivative of a kink would show
 _MARKS = "°′"
 
 

@@ -85,12 +85,14 @@ class Row:
 
     Args:
         outcome: that of the verdict in words, or that the language cannot say it.
-        reason: the obstructions, or the kinetic energy; with the repair where there is one.
+        reason: the obstructions, with the repair where there is one; or notes.
+        formula: the kinetic energy.
     """
 
     proposal: Proposal
     outcome: str
     reason: str
+    formula: str = ""
     judgement: Judgement | None = None
 
 
@@ -114,24 +116,20 @@ def judged(proposal: Proposal) -> Row:
     """The row of one proposal.
 
     >>> row = judged(Proposal("mine", "", "", text="X/(1 + b*dot(X, X))"))
-    >>> row.outcome, row.reason
+    >>> row.outcome, row.formula
     ('Hamiltonian', 'T = log(1 + b·Σᵢ Xᵢ²)/(2·b)')
     """
     if not proposal.text:
         return Row(proposal, "not in the language", proposal.inexpressible)
     found = verdict(proposal.text, given=proposal.given)
-    return Row(proposal, found.outcome.value, "; ".join(_reasons(found)), found)
-
-
-def table_of_proposals() -> tuple[Row, ...]:
-    """The verdict on every proposal, sorted by name."""
-    return tuple(judged(proposal) for proposal in proposals())
+    known = found.kinetic is not None and found.is_representable
+    formula = f"T = {to_unicode(found.kinetic)}" if known else ""
+    return Row(proposal, found.outcome.value, "; ".join(_reasons(found)), formula, found)
 
 
 def _reasons(found: Judgement) -> list[str]:
     if found.is_representable:
-        kinetic = [] if found.kinetic is None else [f"T = {to_unicode(found.kinetic)}"]
-        return [*kinetic, *found.notes]
+        return list(found.notes)
     reasons = [f"{o.kind.value}: {o.evidence or o.statement}" for o in found.obstructions]
     beyond = dict.fromkeys(o.beyond for o in found.obstructions if o.beyond)
     reasons += [f"beyond Hamiltonians: {text}" for text in beyond]
