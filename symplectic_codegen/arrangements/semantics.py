@@ -55,6 +55,7 @@ class Backward:
 def backward(f: Arrangement) -> Backward:
     """The backward pass, in the covectors `dual` of the outputs of N and of the inputs of M.
 
+    >>> from symplectic_codegen.arrangements import Parameters
     >>> q, x, y = sp.symbols("q x y")
     >>> layer = Arrangement((Interface((), (x,)),), Interface((), (y,)), (sp.tanh(q * x),), (),
     ...                     Parameters.scaled([q], 1))
@@ -108,6 +109,7 @@ Semantics = Callable[[Arrangement], Machine]
 def configuration(f: Arrangement) -> Machine:
     """Φ_conf: the state is q, and q moves down the covector that comes back.
 
+    >>> from symplectic_codegen.arrangements import UNIT, Parameters
     >>> q, rate = sp.symbols("q rate")
     >>> bowl = Arrangement((), UNIT, (), (), Parameters.scaled([q], rate), q**2 / 2)
     >>> configuration(bowl).update
@@ -127,10 +129,11 @@ def phase(f: Arrangement, damping: sp.Expr = sp.S.Zero) -> Machine:
         f: the arrangement.
         damping: the part of the momentum that is lost in a step.
 
+    >>> from symplectic_codegen.arrangements import UNIT, Parameters
     >>> q, m, k = sp.symbols("q m k", positive=True)
     >>> oscillator = Arrangement((), UNIT, (), (), Parameters.scaled([q], 1 / m), k * q**2 / 2)
     >>> phase(oscillator).next[q]
-    q + d_q/m
+    d_q/m + q
     """
     q = f.parameters.coordinates
     momenta = tuple(dual(z) for z in q)
