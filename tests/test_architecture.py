@@ -22,6 +22,7 @@ ROOMS = (
     "geometry",
     "mechanics",
     "discretization",
+    "arrangements",
     "rule",
     "passes",
     "targets",
