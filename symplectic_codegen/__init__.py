@@ -15,6 +15,10 @@ from symplectic_codegen.provenance import VERSION as __version__
 
 if TYPE_CHECKING:
     from symplectic_codegen import catalog as catalog
+    from symplectic_codegen.analysis.analyze import Analysis as Analysis
+    from symplectic_codegen.analysis.analyze import analyze as analyze
+    from symplectic_codegen.analysis.verdict import Judgement as Judgement
+    from symplectic_codegen.analysis.verdict import verdict as verdict
     from symplectic_codegen.driver import Derivation as Derivation
     from symplectic_codegen.driver import derive as derive
     from symplectic_codegen.errors import SymplecticCodegenError as SymplecticCodegenError
@@ -26,26 +30,34 @@ if TYPE_CHECKING:
 
 # SymPy takes a quarter of a second to import: only what is asked for is loaded (PEP 562).
 _PLACES = {
+    "Analysis": "symplectic_codegen.analysis.analyze",
     "Derivation": "symplectic_codegen.driver",
+    "Judgement": "symplectic_codegen.analysis.verdict",
     "Hamiltonian": "symplectic_codegen.language.hamiltonian",
     "Spec": "symplectic_codegen.language.spec",
     "SymplecticCodegenError": "symplectic_codegen.errors",
+    "analyze": "symplectic_codegen.analysis.analyze",
     "derive": "symplectic_codegen.driver",
     "generate": "symplectic_codegen.generation",
     "load": "symplectic_codegen.generation",
+    "verdict": "symplectic_codegen.analysis.verdict",
     "verify": "symplectic_codegen.verification.verify",
 }
 
 __all__ = [
+    "Analysis",
     "Derivation",
     "Hamiltonian",
+    "Judgement",
     "Spec",
     "SymplecticCodegenError",
     "__version__",
+    "analyze",
     "catalog",
     "derive",
     "generate",
     "load",
+    "verdict",
     "verify",
 ]
 

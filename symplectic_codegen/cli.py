@@ -19,6 +19,7 @@ from symplectic_codegen.errors import OutputError, SpecError, SymplecticCodegenE
 from symplectic_codegen.provenance import MANIFEST, VERSION
 
 if TYPE_CHECKING:
+    from symplectic_codegen.analysis.literature import Row
     from symplectic_codegen.language.spec import Spec
 
 PROGRAM = "symplectic-codegen"
@@ -107,6 +108,110 @@ def derive(dim: int | None, form: str, **source: Any) -> None:
         else:
             text = (as_text if form == "text" else as_latex)(derivation, dim)
     click.echo(text)
+
+
+@main.command()
+@_source_options
+@click.option(
+    "--quantity",
+    "quantities",
+    metavar="Q",
+    multiple=True,
+    help="step, stability, rate, optimum, noise, flow, flow-energy, step-energy or modified; "
+    "all of them if none is given.",
+)
+@click.option(
+    "--order",
+    metavar="N",
+    type=int,
+    default=2,
+    show_default=True,
+    help="Power of tau that the modified Hamiltonian reaches.",
+)
+@click.option("--loss", metavar="EXPR", help="A loss in w, in place of the opaque one.")
+@click.option(
+    "--picture",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Draw into a .png, .svg or .pdf file (needs Matplotlib).",
+)
+@click.option(
+    "--plot",
+    "kind",
+    metavar="KIND",
+    default="stability",
+    show_default=True,
+    help="What the picture shows: stability, eigenvalues or energy.",
+)
+@click.option("--format", "form", type=_FORMATS, default="text", show_default=True)
+def analyze(
+    quantities: tuple[str, ...],
+    order: int,
+    loss: str | None,
+    picture: Path | None,
+    kind: str,
+    form: str,
+    **source: Any,
+) -> None:
+    """Stability, rates, noise, Lyapunov functions and modified Hamiltonian of a rule.
+
+    On a quadratic loss of curvature lambda, and for any loss where it says so. What does not exist
+    for a rule is said in its place.
+    """
+    from symplectic_codegen.analysis.analyze import analyze as analyze_source
+
+    with _time_limit(DERIVATION_SECONDS):
+        analysis = analyze_source(_spec(**source), quantities=quantities, order=order, loss=loss)
+        if picture is not None:
+            from symplectic_codegen.analysis.picture import draw
+
+            draw(analysis, kind, picture)
+            click.echo(f"{picture}: {kind}", err=True)
+        if form == "json":
+            text = json.dumps(analysis.as_json(), indent=2, ensure_ascii=False)
+        else:
+            text = analysis.as_text() if form == "text" else analysis.as_latex()
+    click.echo(text)
+
+
+@main.command()
+@click.argument("proposal", nargs=-1, required=True)
+@click.option("--given", metavar="NAME", multiple=True, help="A further vector, such as a metric.")
+@click.option(
+    "--save", metavar="FILE", type=click.Path(path_type=Path), help="Write the spec it amounts to."
+)
+@click.option("--format", "form", type=_FORMATS, default="text", show_default=True)
+def verdict(
+    proposal: tuple[str, ...], given: tuple[str, ...], save: Path | None, form: str
+) -> None:
+    """Is there a Hamiltonian for it? Of a velocity field, or of a whole update rule.
+
+    \b
+    A velocity:     "X/(1 + b*dot(X, X))"
+    An update rule: "X = mu*X + (1 - mu)*G" "w = w - lr*X/(1 + b*dot(X, X))"
+
+    Exit status 0: there is one, and the engine derives the proposal from it; 1: there is none, or
+    none was found, and the obstructions are named; 2: bad input.
+    """
+    from symplectic_codegen.analysis.verdict import verdict as judge
+
+    with _time_limit(DERIVATION_SECONDS):
+        judgement = judge("\n".join(proposal), given=given)
+        if form == "json":
+            text = json.dumps(judgement.as_json(), indent=2, ensure_ascii=False)
+        else:
+            text = judgement.as_text() if form == "text" else judgement.latex()
+    click.echo(text)
+    if save is not None:
+        from symplectic_codegen.files import write_files
+
+        found = judgement.representation
+        if found is None or not judgement.is_representable or not found.toml:
+            raise OutputError(f"{save}: there is no spec to write")
+        write_files(save.parent, {save.name: found.toml})
+        click.echo(f"{save}", err=True)
+    if not judgement.is_representable:
+        raise SystemExit(1)
 
 
 @main.command()
@@ -276,8 +381,34 @@ def _recipe_rows() -> list[dict[str, str]]:
     return [{"name": r.name, "description": f"{r.summary}: {r.update}"} for r in RECIPES.values()]
 
 
+def _literature_rows() -> list[dict[str, str]]:
+    return [
+        {
+            "name": row.name,
+            "description": row.title,
+            "note": f"{row.standing.value}: {row.what}",
+            "standing": row.standing.value,
+            "origin": row.origin,
+            "formula": row.formula,
+            "reason": row.reason,
+        }
+        for row in _literature()
+    ]
+
+
+def _literature() -> list[Row]:
+    from symplectic_codegen.analysis.literature import jobs
+
+    rows = []
+    for _, job in _progress(list(jobs()), "judging", lambda job: job[0]):
+        with _time_limit(DERIVATION_SECONDS):
+            rows.append(job())
+    return rows
+
+
 _LISTS: dict[str, Callable[[], list[dict[str, str]]]] = {
     "catalog": _catalog_rows,
+    "literature": _literature_rows,
     "targets": _target_rows,
     "integrators": _integrator_rows,
     "recipes": _recipe_rows,
@@ -286,9 +417,20 @@ _LISTS: dict[str, Callable[[], list[dict[str, str]]]] = {
 
 @main.command("list")
 @click.argument("what", type=click.Choice(list(_LISTS)), default="catalog")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text")
 def list_(what: str, form: str) -> None:
-    """List the catalogue, the targets, the integrators or the recipes."""
+    """List the catalogue, the literature, the targets, the integrators or the recipes.
+
+    The literature is the catalogue together with rules that are no entry of it, each with what a
+    Hamiltonian can do for it and why; this takes a minute. As Markdown it is docs/catalogue.md.
+    """
+    if form == "markdown":
+        if what != "literature":
+            raise SpecError(f"{what} is listed as text or json; markdown is for the literature")
+        from symplectic_codegen.analysis.literature import as_markdown
+
+        click.echo(as_markdown(_literature()))
+        return
     rows = _LISTS[what]()
     if form == "json":
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
@@ -302,15 +444,18 @@ def list_(what: str, form: str) -> None:
 @main.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
-def validate(paths: tuple[Path, ...], form: str) -> None:
+@click.option("--jobs", type=click.IntRange(1, 256), help="Processes; default: one a processor.")
+def validate(paths: tuple[Path, ...], form: str, jobs: int | None) -> None:
     """Run generated optimizers against closed forms and high-precision oracles.
 
     This imports, hence executes, the files.
     """
     from symplectic_codegen.validation import validate_paths
+    from symplectic_codegen.verification.verify import processors
 
     reports = []
-    for report in _progress(validate_paths(paths), "validating", lambda r: r.name):
+    stream = validate_paths(paths, jobs=jobs or processors())
+    for report in _progress(stream, "validating", lambda r: r.name):
         reports.append(report)
         if form == "text":
             mark = "✓" if report.ok else "✗"

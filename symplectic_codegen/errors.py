@@ -77,6 +77,10 @@ class ReparametrizationError(SymplecticCodegenError):
     """User-facing names cannot be solved for the physical parameters."""
 
 
+class AnalysisError(SymplecticCodegenError):
+    """A quantity of the analysis does not exist for this rule, or is out of reach; says which."""
+
+
 class TargetError(SymplecticCodegenError):
     """A target cannot express a rule, or what it needs is not installed."""
 

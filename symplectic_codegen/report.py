@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,18 +43,30 @@ class Section:
 def as_text(derivation: Derivation, dim: int | None = None) -> str:
     """The derivation for a terminal."""
     blocks = [f"H = {to_unicode(derivation.hamiltonian)}"]
-    for section in _sections(derivation, dim):
+    return "\n\n".join(blocks + sections_as_text(_sections(derivation, dim)))
+
+
+def sections_as_text(sections: Iterable[Section]) -> list[str]:
+    """One block of lines per section."""
+    blocks = []
+    for section in sections:
         lines = [section.title]
         lines += [f"  {formula.text}" for formula in section.formulas]
         lines += [f"  {sentence}" for sentence in section.sentences]
         blocks.append("\n".join(lines))
-    return "\n\n".join(blocks)
+    return blocks
 
 
 def as_latex(derivation: Derivation, dim: int | None = None) -> str:
     """The derivation as the body of a LaTeX document (needs amsmath)."""
     blocks = [rf"\[ H = {to_latex(derivation.hamiltonian)} \]"]
-    for section in _sections(derivation, dim):
+    return "\n\n".join(blocks + sections_as_latex(_sections(derivation, dim)))
+
+
+def sections_as_latex(sections: Iterable[Section]) -> list[str]:
+    """One block of LaTeX per section."""
+    blocks = []
+    for section in sections:
         block = [rf"\paragraph{{{_escaped(section.title)}}}"]
         if section.formulas:
             rows = [aligned(formula) for formula in section.formulas]
@@ -67,7 +79,7 @@ def as_latex(derivation: Derivation, dim: int | None = None) -> str:
             items = [rf"  \item {_escaped(sentence)}" for sentence in section.sentences]
             block += [r"\begin{itemize}", *items, r"\end{itemize}"]
         blocks.append("\n".join(block))
-    return "\n\n".join(blocks)
+    return blocks
 
 
 def as_json(derivation: Derivation, dim: int | None = None) -> dict[str, Any]:
@@ -108,9 +120,9 @@ def as_json(derivation: Derivation, dim: int | None = None) -> dict[str, Any]:
     refusal = _refusal(derivation)
     data["update"] = None if refusal else _update_json(derivation)
     data["refused"] = refusal
-    data["claims"] = [_claim_json(claim) for claim in _claims(derivation, refusal)]
+    data["claims"] = [claim_json(claim) for claim in _claims(derivation, refusal)]
     if dim is not None:
-        data["explicit"] = [_claim_json(claim) for claim in explicit_claims(derivation, dim)]
+        data["explicit"] = [claim_json(claim) for claim in explicit_claims(derivation, dim)]
     return data
 
 
@@ -138,7 +150,8 @@ def _update_json(derivation: Derivation) -> dict[str, Any]:
     }
 
 
-def _claim_json(claim: Claim) -> dict[str, str]:
+def claim_json(claim: Claim) -> dict[str, str]:
+    """A claim in plain JSON types."""
     return {
         "statement": claim.statement,
         "verdict": claim.verdict.value,
@@ -169,7 +182,7 @@ def _sections(derivation: Derivation, dim: int | None) -> Iterator[Section]:
                 (*_definitions(derivation), *derivation.update.formulas()),
             )
     claims = _claims(derivation, refusal)
-    yield Section("What is known", sentences=tuple(_sentence(claim) for claim in claims))
+    yield Section("What is known", sentences=tuple(claim_sentence(claim) for claim in claims))
     if dim is not None:
         yield Section(f"Explicit dimension d = {dim}", sentences=tuple(_explicit(derivation, dim)))
 
@@ -211,7 +224,8 @@ def _claims(derivation: Derivation, refusal: str) -> tuple[Claim, ...]:
     return (*derivation.space.claims(), *derivation.structure, derivation.temperature.claim)
 
 
-def _sentence(claim: Claim) -> str:
+def claim_sentence(claim: Claim) -> str:
+    """A claim as one line, with a mark for its verdict."""
     detail = f"; {claim.detail}" if claim.detail else ""
     return (
         f"{_MARKS[claim.verdict]} {claim.verdict.value}: {claim.statement} [{claim.method}{detail}]"
@@ -267,7 +281,7 @@ def _both_motions(
 
 
 def _explicit(derivation: Derivation, dim: int) -> Sequence[str]:
-    lines = [_sentence(claim) for claim in explicit_claims(derivation, dim)]
+    lines = [claim_sentence(claim) for claim in explicit_claims(derivation, dim)]
     if dim <= _SHOWN_COMPONENTS:
         structure = explicit_structure(derivation, dim)
         for symbol, _, written_out in _both_motions(derivation, dim, structure):

@@ -759,8 +759,8 @@ PROVENANCE = {
     "integrator": "K C/2 B C/2",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "d91c7f4a76f4310c06ff574fa284e2edfc676b72aa32e991ff03a4f090a852cc",
-    "body_sha256": "0e2d3d5745df7697fd21661e223b0a2deafc9dd19bdc5aa473150d0921fafa7d",
+    "spec_sha256": "c674feb1eb3368bc49fc18cffee130435f65afe0f90616709f97cbb625e31faa",
+    "body_sha256": "8d3a5b491a8f2979164b1f878d3605bfd5d92824bdef524d31a01ae93688568a",
     "command": "symplectic-codegen generate --catalog bregman_polynomial --target cuda",
     "spec": {
         "format": 1,
@@ -779,7 +779,7 @@ PROVENANCE = {
             {
                 "name": "offset",
                 "default": "1",
-                "bounds": "(0, oo)",
+                "bounds": "[1, oo)",
                 "meaning": "steps before cooling sets in",
                 "equals": "t0/tau",
             },

@@ -17,7 +17,7 @@
 //
 // Hyperparameters:
 //   lr: learning rate. In [0, inf); required.
-//   offset: steps before cooling sets in. In (0, inf); default 1.0.
+//   offset: steps before cooling sets in. In [1, inf); default 1.0.
 //   zeta: weight of the first gradient in the momenta. In (0, inf); default 1.0.
 //   p: order of the rate. In (0, inf); default 3.0.
 //
@@ -53,7 +53,7 @@ using std::pow;
 
 struct Hyperparameters {
     double lr;  // learning rate; in [0, inf)
-    double offset_ = 1.0;  // steps before cooling sets in; in (0, inf)
+    double offset_ = 1.0;  // steps before cooling sets in; in [1, inf)
     double zeta = 1.0;  // weight of the first gradient in the momenta; in (0, inf)
     double p = 3.0;  // order of the rate; in (0, inf)
 };
@@ -173,8 +173,8 @@ PROVENANCE = {
     "integrator": "K C/2 B C/2",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "d91c7f4a76f4310c06ff574fa284e2edfc676b72aa32e991ff03a4f090a852cc",
-    "body_sha256": "6abac9fdad4065dbcc784d7978ef6827a48ecb5ec907bcdd2888a3ed1fdc5b44",
+    "spec_sha256": "c674feb1eb3368bc49fc18cffee130435f65afe0f90616709f97cbb625e31faa",
+    "body_sha256": "9b3596c95ecb766f167ca797a5519c6d34e704e4a79a5f8a798f55e5f1569e3f",
     "command": "symplectic-codegen generate --catalog bregman_polynomial --target cuda",
     "spec": {
         "format": 1,
@@ -193,7 +193,7 @@ PROVENANCE = {
             {
                 "name": "offset",
                 "default": "1",
-                "bounds": "(0, oo)",
+                "bounds": "[1, oo)",
                 "meaning": "steps before cooling sets in",
                 "equals": "t0/tau",
             },

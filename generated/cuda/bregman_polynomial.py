@@ -14,7 +14,7 @@ Update derived from it::
 
 Hyperparameters:
     lr: learning rate. In [0, inf); required.
-    offset: steps before cooling sets in. In (0, inf); default 1.0.
+    offset: steps before cooling sets in. In [1, inf); default 1.0.
     zeta: weight of the first gradient in the momenta. In (0, inf); default 1.0.
     p: order of the rate. In (0, inf); default 3.0.
 
@@ -65,8 +65,8 @@ PROVENANCE = {
     "integrator": "K C/2 B C/2",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "d91c7f4a76f4310c06ff574fa284e2edfc676b72aa32e991ff03a4f090a852cc",
-    "body_sha256": "5272689a4b3bba4d9aaa75040d5a97c57243d8087d5bcc385d0c3c7385c1e5a4",
+    "spec_sha256": "c674feb1eb3368bc49fc18cffee130435f65afe0f90616709f97cbb625e31faa",
+    "body_sha256": "60723547e509a6842b9249f7f34b03d3f405f29a43acfb624056fdb003de7008",
     "command": "symplectic-codegen generate --catalog bregman_polynomial --target cuda",
     "spec": {
         "format": 1,
@@ -85,7 +85,7 @@ PROVENANCE = {
             {
                 "name": "offset",
                 "default": "1",
-                "bounds": "(0, oo)",
+                "bounds": "[1, oo)",
                 "meaning": "steps before cooling sets in",
                 "equals": "t0/tau",
             },
@@ -117,7 +117,7 @@ _HYPERPARAMETERS = ("lr", "offset", "zeta", "p")
 _BUFFERS = ("X",)
 _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "lr": ("[0, inf)", lambda x: x >= 0.0),
-    "offset": ("(0, inf)", lambda x: x > 0.0),
+    "offset": ("[1, inf)", lambda x: x >= 1.0),
     "zeta": ("(0, inf)", lambda x: x > 0.0),
     "p": ("(0, inf)", lambda x: x > 0.0),
 }

@@ -14,7 +14,7 @@ Update derived from it::
 
 Hyperparameters:
     lr: learning rate. In [0, inf); required.
-    offset: steps before cooling sets in. In (0, inf); default 1.0.
+    offset: steps before cooling sets in. In [1, inf); default 1.0.
     zeta: weight of the first gradient in the momenta. In (0, inf); default 1.0.
     p: order of the rate. In (0, inf); default 3.0.
 
@@ -63,8 +63,8 @@ PROVENANCE = {
     "integrator": "K C/2 B C/2",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "d91c7f4a76f4310c06ff574fa284e2edfc676b72aa32e991ff03a4f090a852cc",
-    "body_sha256": "bf51ebad1e4db8d7aa76d199280d1797606e09eeccd107fe5a9720b95596f33f",
+    "spec_sha256": "c674feb1eb3368bc49fc18cffee130435f65afe0f90616709f97cbb625e31faa",
+    "body_sha256": "22e2582cecf2d7fc21abb031426065b6681fe88aa6c1ac2657c6b9d61cc4b5da",
     "command": "symplectic-codegen generate --catalog bregman_polynomial --target numpy",
     "spec": {
         "format": 1,
@@ -83,7 +83,7 @@ PROVENANCE = {
             {
                 "name": "offset",
                 "default": "1",
-                "bounds": "(0, oo)",
+                "bounds": "[1, oo)",
                 "meaning": "steps before cooling sets in",
                 "equals": "t0/tau",
             },
@@ -116,7 +116,7 @@ _HYPERPARAMETERS = ("lr", "offset", "zeta", "p")
 _BUFFERS = ("X",)
 _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "lr": ("[0, inf)", lambda x: x >= 0.0),
-    "offset": ("(0, inf)", lambda x: x > 0.0),
+    "offset": ("[1, inf)", lambda x: x >= 1.0),
     "zeta": ("(0, inf)", lambda x: x > 0.0),
     "p": ("(0, inf)", lambda x: x > 0.0),
 }

@@ -14,7 +14,7 @@ Update derived from it::
 
 Hyperparameters:
     lr: learning rate. In [0, inf); required.
-    offset: steps before cooling sets in. In (0, inf); default 1.0.
+    offset: steps before cooling sets in. In [1, inf); default 1.0.
     zeta: weight of the first gradient in the momenta. In (0, inf); default 1.0.
     p: order of the rate. In (0, inf); default 3.0.
 
@@ -66,8 +66,8 @@ PROVENANCE = {
     "integrator": "K C/2 B C/2",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "d91c7f4a76f4310c06ff574fa284e2edfc676b72aa32e991ff03a4f090a852cc",
-    "body_sha256": "70567078db999ee9e300763358d67995e2e2dd649bc2406f526cb47100a4149f",
+    "spec_sha256": "c674feb1eb3368bc49fc18cffee130435f65afe0f90616709f97cbb625e31faa",
+    "body_sha256": "eea9e546a46e77f82ef92bc11c32a638df789c8cb07f5d1a1108b8f28e577805",
     "command": "symplectic-codegen generate --catalog bregman_polynomial --target optax",
     "spec": {
         "format": 1,
@@ -86,7 +86,7 @@ PROVENANCE = {
             {
                 "name": "offset",
                 "default": "1",
-                "bounds": "(0, oo)",
+                "bounds": "[1, oo)",
                 "meaning": "steps before cooling sets in",
                 "equals": "t0/tau",
             },
@@ -116,7 +116,7 @@ __all__ = ["PROVENANCE", "BregmanPolynomialState", "bregman_polynomial"]
 
 _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "lr": ("[0, inf)", lambda x: x >= 0.0),
-    "offset": ("(0, inf)", lambda x: x > 0.0),
+    "offset": ("[1, inf)", lambda x: x >= 1.0),
     "zeta": ("(0, inf)", lambda x: x > 0.0),
     "p": ("(0, inf)", lambda x: x > 0.0),
 }
@@ -164,7 +164,7 @@ def bregman_polynomial(
 
     Args:
         lr: learning rate. In [0, inf); required.
-        offset: steps before cooling sets in. In (0, inf); default 1.0.
+        offset: steps before cooling sets in. In [1, inf); default 1.0.
         zeta: weight of the first gradient in the momenta. In (0, inf); default 1.0.
         p: order of the rate. In (0, inf); default 3.0.
         accumulator_dtype: the type of X; that of the parameter unless told, and float32 for

@@ -14,7 +14,7 @@ Update derived from it::
 
 Hyperparameters:
     lr: learning rate. In [0, inf); required.
-    offset: steps before cooling sets in. In (0, inf); default 1.0.
+    offset: steps before cooling sets in. In [1, inf); default 1.0.
     zeta: weight of the first gradient in the momenta. In (0, inf); default 1.0.
     p: order of the rate. In (0, inf); default 3.0.
 
@@ -71,8 +71,8 @@ PROVENANCE = {
     "integrator": "K C/2 B C/2",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "d91c7f4a76f4310c06ff574fa284e2edfc676b72aa32e991ff03a4f090a852cc",
-    "body_sha256": "273a5f21f4d6364e0b1f29c269b97c033e1a698e1bbd9b6aa7aeef90b75edf0b",
+    "spec_sha256": "c674feb1eb3368bc49fc18cffee130435f65afe0f90616709f97cbb625e31faa",
+    "body_sha256": "662da09c330394e81e62ad660327eefd87416cba146fd8d336b9253609013a2c",
     "command": "symplectic-codegen generate --catalog bregman_polynomial --target torch",
     "spec": {
         "format": 1,
@@ -91,7 +91,7 @@ PROVENANCE = {
             {
                 "name": "offset",
                 "default": "1",
-                "bounds": "(0, oo)",
+                "bounds": "[1, oo)",
                 "meaning": "steps before cooling sets in",
                 "equals": "t0/tau",
             },
@@ -135,7 +135,7 @@ _SCALARS = ("step",)
 _BUFFERS = ("X",)
 _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "lr": ("[0, inf)", lambda x: x >= 0.0),
-    "offset": ("(0, inf)", lambda x: x > 0.0),
+    "offset": ("[1, inf)", lambda x: x >= 1.0),
     "zeta": ("(0, inf)", lambda x: x > 0.0),
     "p": ("(0, inf)", lambda x: x > 0.0),
 }
@@ -181,7 +181,7 @@ class BregmanPolynomial(torch.optim.Optimizer):
     Args:
         params: parameters or named parameters to optimize, or dicts that define groups of them.
         lr: learning rate. In [0, inf); required.
-        offset: steps before cooling sets in. In (0, inf); default 1.0.
+        offset: steps before cooling sets in. In [1, inf); default 1.0.
         zeta: weight of the first gradient in the momenta. In (0, inf); default 1.0.
         p: order of the rate. In (0, inf); default 3.0.
         maximize: go up instead of down.

@@ -57,8 +57,11 @@ def _factor_bases(expr: sp.Expr) -> sp.Expr:
     )
 
 
-def multiplied_out(expr: sp.Expr) -> sp.Expr:
+def multiplied_out(expr: sp.Expr, *, nested: bool = False) -> sp.Expr:
     """Products over sums multiplied out; what stands in denominators and functions stays.
+
+    Args:
+        nested: go on until no product over a sum is left.
 
     >>> a, b, c = sp.symbols("a b c")
     >>> multiplied_out(a * (b + 1) / ((c + 1) * (c + 2)))
@@ -71,7 +74,22 @@ def multiplied_out(expr: sp.Expr) -> sp.Expr:
         above = sp.Mul(*(f for f in factors if f not in below))
         opened = sp.expand_mul(above, deep=False)
         terms += [part * sp.Mul(*below) for part in sp.Add.make_args(opened)]
-    return sp.Add(*terms)
+    result = sp.Add(*terms)
+    return multiplied_out(result, nested=True) if nested and result != expr else result
+
+
+def collected(expr: sp.Expr, *kinds: type[sp.Basic] | sp.Basic) -> sp.Expr:
+    """Terms that agree in the factors with one of `kinds` in them as one, its coefficient short.
+
+    >>> a, b, x, y = sp.symbols("a b x y", positive=True)
+    >>> collected(a * x * y + a * b * x * y + x / 2, x)
+    x*(a*b*y + a*y + 1/2)
+    """
+    coefficients: dict[sp.Expr, sp.Expr] = {}
+    for term in sp.Add.make_args(expr):
+        coefficient, rest = term.as_independent(*kinds, as_Add=False)
+        coefficients[rest] = coefficients.get(rest, sp.S.Zero) + coefficient
+    return sp.Add(*(readable(c) * rest for rest, c in coefficients.items()))
 
 
 def _power_into_sum(product: sp.Expr) -> sp.Expr:
@@ -86,6 +104,58 @@ def _power_into_sum(product: sp.Expr) -> sp.Expr:
                 if sp.count_ops(shorter) < sp.count_ops(product):
                     return shorter
     return product
+
+
+def readable(expr: sp.Expr) -> sp.Expr:
+    """The shortest form, factored, with factors that are typically positive.
+
+    >>> p, q = sp.symbols("p q", positive=True)
+    >>> readable(p * q - q)
+    q*(p - 1)
+    >>> readable(2 * p + 2)
+    2*(p + 1)
+    """
+    short = shortest(expr)
+    factored = positive_factors(sp.factor(short))
+    return min((factored, short), key=lambda e: (sp.count_ops(e) - e.is_Mul, e.is_Add))
+
+
+def positive_factors(product: sp.Expr) -> sp.Expr:
+    """A product whose factors are typically positive, with the sign in front."""
+    sign, factors = sp.S.One, []
+    for factor in sp.Mul.make_args(product):
+        base, power = factor.as_base_exp()
+        if base.is_Add and power.is_Integer and is_negative(base):
+            sign *= sp.S.NegativeOne**power
+            factor = _negated(base) ** power
+        factors.append(factor)
+    result = sp.Mul(sign, *factors)
+    if not result.is_Add:
+        return result
+    # SymPy multiplies a number into a single sum; a person does not.
+    numbers = [f for f in (sign, *factors) if f.is_number]
+    number = sp.Mul(*numbers)
+    sums = [f for f in factors if f.is_Add]
+    if len(sums) != 1 or number in (1, -1):
+        return result
+    return sp.Mul(number, sums[0], evaluate=False)
+
+
+def join_signs(expr: sp.Expr) -> sp.Expr:
+    """`expr` with x sign(x) written |x|.
+
+    >>> x = sp.Symbol("x", real=True)
+    >>> join_signs(2 * x * sp.sign(x) + sp.sign(x))
+    2*Abs(x) + sign(x)
+    """
+
+    def joined(product: sp.Expr) -> sp.Expr:
+        for sign in product.args:
+            if isinstance(sign, sp.sign) and sign.args[0] in product.args:
+                return product / (sign * sign.args[0]) * sp.Abs(sign.args[0])
+        return product
+
+    return expr.replace(lambda e: e.is_Mul and e.has(sp.sign), joined)
 
 
 def exponential_as_power(argument: sp.Expr) -> sp.Expr:
@@ -123,7 +193,8 @@ def is_negative(expr: sp.Expr) -> bool:
         for s in expr.free_symbols
     }
     try:
-        value = expr.xreplace(point).evalf(15)
+        # Not put in as rationals: SymPy would work out a rational power exactly, for minutes.
+        value = expr.evalf(15, subs=point)
     except ValueError:  # a logarithm of something negative inside a maximum, say
         return False
     return bool(value.is_comparable and value < 0)

@@ -71,6 +71,27 @@ class ScalarMemory(sp.Symbol):
         """Substitution does not reach its source."""
 
 
+class GradientAt(Component):
+    """The generic component of the gradient of the loss at a point that is not w.
+
+    >>> from symplectic_codegen.algebra.symbols import X, w
+    >>> GradientAt(w + X)
+    grad(X + w)
+    """
+
+    __slots__ = ("point",)
+
+    point: sp.Expr
+
+    def __new__(cls, point: sp.Expr) -> GradientAt:
+        gradient = super().__new__(cls, f"grad({point})")
+        gradient.point = point
+        return gradient
+
+    def _eval_subs(self, old: sp.Basic, new: sp.Basic) -> None:
+        """A quantity of its own: substitution does not reach its point."""
+
+
 Field = Memory | ScalarMemory
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 import sympy as sp
@@ -26,12 +27,20 @@ _GREEK = {
     "kappa": "κ",
     "lamda": "λ",
     "lam": "λ",
+    "lambda_": "λ",  # a Python keyword needs the underscore
+    "lambda_min": "λ_min",
+    "lambda_max": "λ_max",
     "mu": "μ",
     "nu": "ν",
     "rho": "ρ",
     "sigma": "σ",
     "tau": "τ",
     "omega": "ω",
+}
+_LATEX = {
+    "lambda_": r"\lambda",
+    "lambda_min": r"\lambda_{\min}",
+    "lambda_max": r"\lambda_{\max}",
 }
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -187,6 +196,19 @@ class _AsciiPrinter(StrPrinter):
     def _print_Huber(self, expr: Huber) -> str:
         return f"huber({', '.join(map(self._print, expr.args))})"
 
+    def _print_Abs(self, expr: sp.Expr) -> str:
+        return f"abs({self._print(expr.args[0])})"
+
+    def _print_Min(self, expr: sp.Expr) -> str:
+        return self._pairwise("min", expr)
+
+    def _print_Max(self, expr: sp.Expr) -> str:
+        return self._pairwise("max", expr)
+
+    def _pairwise(self, name: str, expr: sp.Expr) -> str:
+        first, *rest = (self._print(argument) for argument in reading_order(expr.args))
+        return reduce(lambda a, b: f"{name}({a}, {b})", rest, first)
+
 
 class _LatexPrinter(LatexPrinter):
     """SymPy's LaTeX with the paper's letters; vectors are bold."""
@@ -223,6 +245,8 @@ class _LatexPrinter(LatexPrinter):
         return rf"\nabla^2 L \left({self._print(expr.args[0])}\right)"
 
     def _print_Symbol(self, expr: sp.Symbol, style: str = "plain") -> str:
+        if expr.name in _LATEX:
+            return _LATEX[expr.name]
         if expr.name in ("lr", "momentum") or "_" in expr.name:
             return r"\mathrm{" + expr.name.replace("_", r"\_") + "}"
         return super()._print_Symbol(expr)

@@ -128,6 +128,17 @@ class Blocks(sp.Function):
         return sp.Mul(*scalars) * cls(rest) if scalars else None
 
 
+def one_block(expr: sp.Expr) -> sp.Expr:
+    """`expr` where one parameter array is all there is.
+
+    >>> from symplectic_codegen.algebra.symbols import X
+    >>> one_block(BlockTotal(X**2))
+    Total(X**2)
+    """
+    expr = expr.replace(lambda e: isinstance(e, BlockTotal), lambda e: Total(e.body))
+    return expr.replace(lambda e: isinstance(e, Blocks), lambda e: e.args[0])
+
+
 class HessianProduct(sp.Function):
     """The vector (d^2 L / dw dw) q for a component expression q. Linear in q."""
 

@@ -40,8 +40,8 @@ def order_of(composition: Composition, limit: int = LARGEST) -> int:
     letters = sorted({letter for p in pieces for letter in _letters(p, pieces)})
     product: Series = {(): field.one}
     for piece, part in zip(pieces, parts, strict=False):
-        product = _times(product, _exponential(_letters(piece, pieces), part, limit, field), limit)
-    whole = _exponential(tuple(letters), field.one, limit, field)
+        product = times(product, exponential(_letters(piece, pieces), part, limit, field), limit)
+    whole = exponential(tuple(letters), field.one, limit, field)
     for degree in range(1, limit + 1):
         words = {w for w in (*product, *whole) if len(w) == degree}
         if any(product.get(w, field.zero) != whole.get(w, field.zero) for w in words):
@@ -64,7 +64,7 @@ def _letters(piece: Piece, pieces: tuple[Piece, ...]) -> tuple[str, ...]:
     return ("C", "K") if piece.letter == "A" and split else (piece.letter,)
 
 
-def _exponential(letters: tuple[str, ...], part: Any, limit: int, field: Any) -> Series:
+def exponential(letters: tuple[str, ...], part: Any, limit: int, field: Any) -> Series:
     """exp(part (X + Y + ...)) in words of up to `limit` letters."""
     result: Series = {(): field.one}
     words: list[Word] = [()]
@@ -77,7 +77,8 @@ def _exponential(letters: tuple[str, ...], part: Any, limit: int, field: Any) ->
     return result
 
 
-def _times(left: Series, right: Series, limit: int) -> Series:
+def times(left: Series, right: Series, limit: int) -> Series:
+    """The product, in words of up to `limit` letters."""
     result: Series = {}
     for a, x in left.items():
         for b, y in right.items():

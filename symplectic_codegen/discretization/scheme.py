@@ -246,12 +246,20 @@ class Scheme:
         return tuple(f for f in self._used if f.is_hamiltonian and not f.middle)
 
     @property
+    def foreign(self) -> tuple[Flow, ...]:
+        """What acts and is no exact flow of a piece of H; memory fields stand in `fields`."""
+        kept = set(self._symplectic_flows)
+        return tuple(f for f in self._used if f not in kept and f.name != "memory")
+
+    @property
+    def is_lagged(self) -> bool:
+        """Whether a piece takes sums over momenta from before the step."""
+        return any(move.is_lagged for move in self.moves)
+
+    @property
     def is_hamiltonian(self) -> bool:
         """Whether the step consists of nothing but flows of pieces of H."""
-        kept = set(self._symplectic_flows)
-        foreign = [f for f in self._used if f not in kept and f.name != "memory"]
-        lagged = any(move.is_lagged for move in self.moves)
-        return not foreign and not self.integrator.readouts and not lagged
+        return not self.foreign and not self.integrator.readouts and not self.is_lagged
 
     def _subject(self, flows: tuple[Flow, ...], where: str) -> str:
         """The step, or those of its pieces that are flows of a Hamiltonian."""
@@ -313,7 +321,7 @@ class Scheme:
             self._readout_claim(readout, move)
             for readout, move in zip(self.integrator.readouts, reading, strict=True)
         ]
-        if any(move.is_lagged for move in self.moves):
+        if self.is_lagged:
             claims.append(
                 Claim(
                     "sums over the momenta are those before the step, and what is missing is made "
@@ -400,7 +408,7 @@ class Scheme:
             first,
             "Taylor series, symbolic d",
         )
-        if claim.verdict is not Verdict.PROVED or any(m.is_lagged for m in self.moves):
+        if claim.verdict is not Verdict.PROVED or self.is_lagged:
             return claim
         defects = {z: self._second_order_defect(z) for z in (w, X)}
         # A value settles that a defect is there; only where there is none is a proof looked for.

@@ -38,6 +38,17 @@ BLANK: /[ \t\r\n\f]+/
 %ignore BLANK
 """
 
+# A list of assignments; a semicolon or a new line may stand between them.
+RULE_GRAMMAR: Final = (
+    GRAMMAR
+    + r"""
+rule: assignment (SEPARATOR? assignment)* SEPARATOR?
+assignment: NAME EQUALS sum
+EQUALS: "="
+SEPARATOR: ";"
+"""
+)
+
 
 def _expm1(x: sp.Expr) -> sp.Expr:
     return sp.exp(x) - 1
@@ -72,6 +83,7 @@ PAIRWISE: Final[Mapping[str, Callable[[sp.Expr, sp.Expr], sp.Expr]]] = MappingPr
 )
 REDUCTIONS: Final = ("dot", "sum", "norm", "norm1")
 MEMORIES: Final = ("ema", "average")  # vector, rate: a field that follows the vector
+GRADIENT: Final = "grad"  # of the loss at a point; only in the update rules that a user proposes
 FUNCTIONS: Final = (*ELEMENTWISE, *PAIRWISE, *REDUCTIONS, *MEMORIES)
 ARITY: Final[Mapping[str, int]] = MappingProxyType(
     {name: 2 if name in (*PAIRWISE, *MEMORIES, "dot") else 1 for name in FUNCTIONS}

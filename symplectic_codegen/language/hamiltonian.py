@@ -49,6 +49,12 @@ _NOT_IN_COUPLING: Final = MappingProxyType(
         for name in ("Y", "G", "L", "L0", "t", "tau")
     }
 )
+_NOT_IN_LOSS: Final = MappingProxyType(
+    {
+        name: f"{name} cannot be used in a loss, which depends on w alone"
+        for name in ("X", "Y", "G", "L", "U", "beta", "t", "tau")
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -156,6 +162,18 @@ def parse_energy(text: str, symbols: Mapping[str, sp.Symbol] = NO_SYMBOLS) -> sp
         HamiltonianSyntaxError: with the place; also for a vector.
     """
     return _scalar(text.strip(), Vocabulary(symbols, _NOT_IN_ENERGY))
+
+
+def parse_loss(text: str) -> sp.Expr:
+    """A loss as an expression in w and hyperparameters.
+
+    >>> parse_loss("sum(w**4)/4 + lam*dot(w, w)")
+    lam*Total(w**2) + Total(w**4)/4
+
+    Raises:
+        HamiltonianSyntaxError: with the place; also for a loss that reads X, U, beta or time.
+    """
+    return _scalar(text.strip(), Vocabulary(NO_SYMBOLS, _NOT_IN_LOSS))
 
 
 def hyperparameter_names(text: str) -> tuple[str, ...]:

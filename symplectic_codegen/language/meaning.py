@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
 import sympy as sp
 
-from symplectic_codegen.algebra.memory import Memory, ScalarMemory
+from symplectic_codegen.algebra.memory import GradientAt, Memory, ScalarMemory
 from symplectic_codegen.algebra.symbols import (
     L0,
     SCALARS,
@@ -25,7 +25,7 @@ from symplectic_codegen.algebra.symbols import (
 )
 from symplectic_codegen.algebra.vector import Total
 from symplectic_codegen.errors import HamiltonianSyntaxError
-from symplectic_codegen.language.grammar import ELEMENTWISE, MEMORIES, PAIRWISE
+from symplectic_codegen.language.grammar import ELEMENTWISE, GRADIENT, MEMORIES, PAIRWISE
 from symplectic_codegen.language.guard import Guard
 from symplectic_codegen.language.limits import WorkLimitReached, limited_work
 from symplectic_codegen.language.parser import parse_tree, syntax_error
@@ -38,10 +38,14 @@ RESERVED: Final[Mapping[str, sp.Symbol]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Which names a text may use: `given` symbols for some, `barred` names with the reason."""
+    """Which names a text may use: `given` symbols for some, `barred` names with the reason.
+
+    `gradients` lets in ``grad(v)``, the gradient of the loss at a point other than w.
+    """
 
     given: Mapping[str, sp.Symbol] = field(default_factory=dict)
     barred: Mapping[str, str] = field(default_factory=dict)
+    gradients: bool = False
 
     def symbol(self, node: Node) -> sp.Symbol:
         if node.text in self.barred:
@@ -49,6 +53,10 @@ class Vocabulary:
         if node.text in RESERVED:
             return RESERVED[node.text]
         return self.given.get(node.text) or sp.Symbol(node.text, positive=True)
+
+    def is_vector(self, name: str) -> bool:
+        """Whether a name stands for a vector."""
+        return isinstance(RESERVED.get(name, self.given.get(name)), Component)
 
 
 @dataclass(frozen=True)
@@ -69,15 +77,24 @@ def interpret(text: str, vocabulary: Vocabulary) -> tuple[Node, Value]:
         HamiltonianSyntaxError: with the place, for a text without a meaning.
     """
     tree = parse_tree(text)
+    return tree, meaning_of(tree, text, vocabulary)
+
+
+def meaning_of(tree: Node, text: str, vocabulary: Vocabulary) -> Value:
+    """The meaning of a tree that was read from a part of `text`.
+
+    Raises:
+        HamiltonianSyntaxError: with the place, for a text without a meaning.
+    """
     try:
-        return tree, _evaluate(tree, vocabulary)
+        return _evaluate(tree, vocabulary)
     except RefusedError as refusal:
         raise syntax_error(refusal, text) from None
 
 
 def refuse_vector(tree: Node, text: str, vocabulary: Vocabulary) -> HamiltonianSyntaxError:
     """The error for a vector where a scalar is needed: at the smallest term which is one."""
-    kinds = {id(node): is_vector for node, is_vector in _kinds(tree)}
+    kinds = {id(node): is_vector for node, is_vector in kinds_in(tree, vocabulary.is_vector)}
     term = tree
     while term.kind in ("sum", "signed"):
         term = next(child for child in term.children if kinds[id(child)])
@@ -133,7 +150,7 @@ def _meaning(node: Node, operands: list[Value], vocabulary: Vocabulary, guard: G
         case "power":
             return Value(_power(exprs[0], exprs[1], node, guard), is_vector)
         case "call":
-            return _call(node, operands, guard)
+            return _call(node, operands, vocabulary, guard)
 
 
 def _product(node: Node, exprs: list[sp.Expr], guard: Guard) -> sp.Expr:
@@ -149,7 +166,9 @@ def _power(base: sp.Expr, exponent: sp.Expr, node: Node, guard: Guard) -> sp.Exp
     return base**exponent
 
 
-def _call(node: Node, operands: list[Value], guard: Guard) -> Value:
+def _call(node: Node, operands: list[Value], vocabulary: Vocabulary, guard: Guard) -> Value:
+    if vocabulary.gradients and node.text == GRADIENT:
+        return _gradient(node, operands)
     check_function(node)
     name, exprs = node.text, [operand.expr for operand in operands]
     if name in ELEMENTWISE:
@@ -173,6 +192,16 @@ def _call(node: Node, operands: list[Value], guard: Guard) -> Value:
             return Value(Total(sp.Abs(exprs[0])), False)
         case _:
             return Value(Total(exprs[0]), False)
+
+
+def _gradient(node: Node, operands: list[Value]) -> Value:
+    """grad(v): the gradient of the loss at the point v."""
+    if len(operands) != 1:
+        message = f"{GRADIENT} takes 1 argument, not {len(operands)}"
+        raise RefusedError(message, node.span, "for example grad(w + mu*X)")
+    if not operands[0].is_vector:
+        raise RefusedError("the point of a gradient is a vector", node.children[0].span)
+    return Value(GradientAt(operands[0].expr), True)
 
 
 def _memory(node: Node, operands: list[Value]) -> Value:
@@ -230,14 +259,17 @@ def rational(literal: str) -> sp.Rational:
     return sp.Rational(digits * 10 ** max(power, 0), 10 ** max(-power, 0))
 
 
-def _kinds(tree: Node) -> list[tuple[Node, bool]]:
+def kinds_in(tree: Node, is_vector_name: Callable[[str], bool]) -> list[tuple[Node, bool]]:
+    """Every part of a tree, with whether it is a vector."""
     kinds: dict[int, bool] = {}
     pairs: list[tuple[Node, bool]] = []
     for node in tree.postorder():
         if node.kind == "name":
-            is_vector = isinstance(RESERVED.get(node.text), Component)
-        elif node.kind == "call" and node.text in MEMORIES:
+            is_vector = is_vector_name(node.text)
+        elif node.kind == "call" and node.text == GRADIENT:
             is_vector = True
+        elif node.kind == "call" and node.text in MEMORIES:
+            is_vector = kinds[id(node.children[0])] if node.children else True
         elif node.kind == "call" and node.text not in (*ELEMENTWISE, *PAIRWISE):
             is_vector = False
         else:

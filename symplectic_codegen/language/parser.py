@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from types import MappingProxyType
 from typing import Final
@@ -14,8 +14,9 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
 from symplectic_codegen.errors import HamiltonianSyntaxError, Span
 from symplectic_codegen.language import limits
-from symplectic_codegen.language.grammar import FUNCTIONS, GRAMMAR
+from symplectic_codegen.language.grammar import FUNCTIONS, GRAMMAR, RULE_GRAMMAR
 from symplectic_codegen.language.syntax import (
+    AssignmentNode,
     Node,
     RefusedError,
     TreeBuilder,
@@ -23,6 +24,8 @@ from symplectic_codegen.language.syntax import (
     describe_character,
 )
 
+# What can stand where an assignment begins, or after its name.
+_ASSIGNED: Final = frozenset({"NAME", "EQUALS", "SEPARATOR", "$END"})
 _WORD: Final = re.compile(r"(?<![\w.])[^\W\d]\w*")
 
 # Characters that mean something elsewhere: what is wrong, and what to do.
@@ -63,9 +66,14 @@ _FOREIGN: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 
 
 @cache
-def _lark() -> Lark:
+def _lark(start: str) -> Lark:
     return Lark(
-        GRAMMAR, parser="lalr", lexer="basic", transformer=TreeBuilder(), maybe_placeholders=True
+        GRAMMAR if start == "start" else RULE_GRAMMAR,
+        start=start,
+        parser="lalr",
+        lexer="basic",
+        transformer=TreeBuilder(),
+        maybe_placeholders=True,
     )
 
 
@@ -78,6 +86,26 @@ def parse_tree(text: str) -> Node:
     Raises:
         HamiltonianSyntaxError: with the place, for everything that is not in the language.
     """
+    tree = _parsed(text, "start")
+    assert isinstance(tree, Node)
+    return tree
+
+
+def parse_assignments(text: str) -> tuple[AssignmentNode, ...]:
+    """The assignments of a list such as ``v = mu*v + G; w = w - lr*v``, in order.
+
+    >>> [a.name for a in parse_assignments("v = mu*v + G; w = w - lr*v")]
+    ['v', 'w']
+
+    Raises:
+        HamiltonianSyntaxError: with the place, for everything that is no such list.
+    """
+    assignments = _parsed(text, "rule")
+    assert isinstance(assignments, tuple)
+    return assignments
+
+
+def _parsed(text: str, start: str) -> object:
     if len(text) > limits.MAX_TEXT:
         # The error keeps the beginning only: the rest may be gigabytes.
         message = f"the text has {len(text)} characters; at most {limits.MAX_TEXT} are read"
@@ -85,15 +113,13 @@ def parse_tree(text: str) -> Node:
         raise syntax_error(RefusedError(message, Span(limits.MAX_TEXT, len(kept))), kept)
     try:
         # With an inline transformer, `parse` returns what the top rule built.
-        tree: object = _lark().parse(text)
+        return _lark(start).parse(text)
     except RefusedError as refusal:
         raise syntax_error(refusal, text) from None
     except UnexpectedCharacters as error:
         raise syntax_error(_character_refusal(text, error.pos_in_stream or 0), text) from None
     except UnexpectedToken as error:
-        raise syntax_error(_token_refusal(text, error.token), text) from None
-    assert isinstance(tree, Node)
-    return tree
+        raise syntax_error(_token_refusal(text, error.token, error.expected), text) from None
 
 
 def names_in(text: str) -> tuple[str, ...]:
@@ -140,7 +166,7 @@ def _character_refusal(text: str, place: int) -> RefusedError:
     return RefusedError(message, Span(place, place + 1), cure)
 
 
-def _token_refusal(text: str, token: Token) -> RefusedError:
+def _token_refusal(text: str, token: Token, expected: Collection[str]) -> RefusedError:
     ended = token.type == "$END"
     end = len(text.rstrip())
     place = end if ended else token.start_pos or 0
@@ -152,6 +178,9 @@ def _token_refusal(text: str, token: Token) -> RefusedError:
     before = text[:place].rstrip()
     after_value = bool(before) and (before[-1].isalnum() or before[-1] in "_).")
     opened = _open_parentheses(text[:place])
+    if set(expected) <= _ASSIGNED and set(expected) & {"NAME", "EQUALS"} and text.strip():
+        cure = "for example: w = w - lr*X; several are separated by ;"
+        return RefusedError("an assignment NAME = EXPRESSION is expected here", span, cure)
     if not text.strip():
         return RefusedError("the text is empty", Span(0, 0), "for example: dot(X, X)/2 + L")
     if ended and opened:

@@ -56,6 +56,15 @@ class Node:
                 stack.extend((child, False) for child in reversed(node.children))
 
 
+@dataclass(frozen=True)
+class AssignmentNode:
+    """NAME = EXPRESSION, with the place of the name."""
+
+    name: str
+    span: Span
+    value: Node
+
+
 def check_identifier(name: str, span: Span) -> None:
     """Refuse what cannot be a plain ASCII identifier of moderate length."""
     if keyword.iskeyword(name):
@@ -163,6 +172,16 @@ class TreeBuilder(Transformer[Token, Node]):
     @v_args(inline=False)
     def product(self, children: list[Node | Token]) -> Node:
         return _chain("product", "*", children)
+
+    def assignment(self, name: Token, _equals: Token, value: Node) -> AssignmentNode:
+        check_identifier(str(name), _span(name))
+        if name in FUNCTIONS:
+            raise RefusedError(f"{name} is a function and cannot be assigned to", _span(name))
+        return AssignmentNode(str(name), _span(name), value)
+
+    @v_args(inline=False)
+    def rule(self, children: list[AssignmentNode | Token]) -> tuple[AssignmentNode, ...]:
+        return tuple(child for child in children if isinstance(child, AssignmentNode))
 
 
 def _chain(kind: Kind, first: str, children: list[Node | Token]) -> Node:

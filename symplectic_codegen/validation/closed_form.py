@@ -13,20 +13,15 @@ in rational hyperparameters the whole trajectory is known without any rounding.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from math import comb
 from typing import Any
 
 import sympy as sp
 
-from symplectic_codegen.algebra.memory import Memory
-from symplectic_codegen.algebra.proof import vanishes
-from symplectic_codegen.algebra.symbols import START, Component, G, L, X, w
-from symplectic_codegen.algebra.vector import Total
-from symplectic_codegen.discretization.flows import NOISE
-from symplectic_codegen.discretization.update import STEP_NUMBER
-from symplectic_codegen.driver import Derivation
+from symplectic_codegen.algebra.symbols import START, Component
+from symplectic_codegen.analysis.linear_step import LinearStep, linear_step
+from symplectic_codegen.analysis.parameters import CURVATURE, reading_of
 from symplectic_codegen.rule.interpreter import (
     EXACT,
     MPMATH,
@@ -35,88 +30,14 @@ from symplectic_codegen.rule.interpreter import (
     interpret,
 )
 from symplectic_codegen.validation.evaluation import MP, TIME, name_of, rational, value_of
-from symplectic_codegen.validation.identity import difference, needed_parameters, update_map
+from symplectic_codegen.validation.identity import difference, needed_parameters
 from symplectic_codegen.validation.problem import EIGENVALUES, START_W
 from symplectic_codegen.validation.report import Rung, judged
 from symplectic_codegen.validation.trajectory import AGREEMENT, Trajectory
 
 NAME = "closed form on a quadratic"
-CURVATURE = sp.Symbol("lambda_", positive=True)
 Pair = tuple[Any, Any]
 Matrix = tuple[tuple[Any, Any], tuple[Any, Any]]
-
-
-@dataclass(frozen=True)
-class LinearStep:
-    """One step on lambda/2 w**2 as a 2 x 2 matrix on (X, w).
-
-    >>> from symplectic_codegen.driver import derive
-    >>> linear_step(derive("dot(X, X)/2 + L")).matrix
-    Matrix([
-    [               1,                 k*lambda_*tau/(beta0*h)],
-    [-k*tau/(beta0*h), 1 - k**2*lambda_*tau**2/(beta0**2*h**2)]])
-    """
-
-    matrix: sp.Matrix
-
-    @property
-    def is_constant(self) -> bool:
-        """Whether all steps have this matrix."""
-        return not self.matrix.has(STEP_NUMBER, START)
-
-    @property
-    def trace(self) -> sp.Expr:
-        return self.matrix.trace()
-
-    @property
-    def determinant(self) -> sp.Expr:
-        """The determinant, simplified: the conformal factor of the step."""
-        return sp.simplify(self.matrix.det())
-
-    @property
-    def satisfies_its_equation(self) -> bool:
-        """Cayley and Hamilton for this matrix, by exact expansion."""
-        M = self.matrix
-        residual = M * M - M.trace() * M + M.det() * sp.eye(2)
-        return all(vanishes(e) for e in residual)
-
-    def power(self, N: sp.Expr) -> sp.Matrix:
-        """M**N for a symbolic N, where the eigenvalues differ.
-
-        Raises:
-            ValueError: the matrix changes from step to step.
-        """
-        if not self.is_constant:
-            raise ValueError("the matrix changes from step to step: its products have no power")
-        root = sp.sqrt(self.trace**2 - 4 * self.determinant)
-        r1, r2 = (self.trace + root) / 2, (self.trace - root) / 2
-
-        def s(m: sp.Expr) -> sp.Expr:
-            return (r1**m - r2**m) / (r1 - r2)
-
-        return s(N) * self.matrix - self.determinant * s(N - 1) * sp.eye(2)
-
-    def double_root_power(self, N: sp.Expr) -> sp.Matrix:
-        """M**N where the eigenvalues meet: the limit of `power`."""
-        r = self.trace / 2
-        return N * r ** (N - 1) * self.matrix - (N - 1) * r**N * sp.eye(2)
-
-
-def linear_step(derivation: Derivation) -> LinearStep | None:
-    """The step on a quadratic as a matrix; None if the rule is not linear in (X, w)."""
-    moved = update_map(derivation)
-    rows = []
-    for name in ("X", "w"):
-        image = moved[name].xreplace({G: CURVATURE * w})
-        moving = {L, NOISE, *(s.symbol for s in derivation.update.states)}
-        if image.has(Total) or image.atoms(Memory) or image.free_symbols & moving:
-            return None
-        entries = [sp.diff(image, z) for z in (X, w)]
-        rest = image - entries[0] * X - entries[1] * w
-        if any(e.has(X, w) for e in map(sp.expand, entries)) or sp.expand(rest) != 0:
-            return None
-        rows.append([sp.factor_terms(sp.expand(e)) for e in entries])
-    return LinearStep(sp.Matrix(rows))
 
 
 def chebyshev(T: Any, D: Any, N: int, one: Any) -> Any:
@@ -269,12 +190,15 @@ def _at(
     matrix: sp.Matrix, trajectory: Trajectory, eigenvalue: Fraction, number: int, one: Any
 ) -> Matrix:
     """The matrix at a point."""
+    renamed = reading_of(trajectory.derivation).renamed
     if isinstance(one, Fraction):
         env: dict[str, Any] = {**trajectory.point, "n": Fraction(number)}
+        env |= {name_of(new): env[name_of(old)] for old, new in renamed.items()}
         env[name_of(CURVATURE)] = eigenvalue
         read: Callable[[sp.Expr], Any] = lambda e: fraction_of(e, env)  # noqa: E731
     else:
         env = {**trajectory.parameters, "n": MP.mpf(number)}
+        env |= {name_of(new): env[name_of(old)] for old, new in renamed.items()}
         env[TIME] = (number - 1) * trajectory.step_size
         env[name_of(CURVATURE)] = rational(eigenvalue, MP)
         read = lambda e: value_of(e, env, MP)  # noqa: E731

@@ -14,7 +14,7 @@ import sympy as sp
 from symplectic_codegen.algebra.functions import InTurn, elementary
 from symplectic_codegen.algebra.samples import reproducible_value
 from symplectic_codegen.algebra.symbols import L0, START, G, L, U, X, beta, tau, w
-from symplectic_codegen.algebra.vector import Blocks, BlockTotal, Total
+from symplectic_codegen.algebra.vector import Total, one_block
 from symplectic_codegen.discretization.flows import NOISE
 from symplectic_codegen.discretization.update import STEP_NUMBER
 from symplectic_codegen.driver import Derivation
@@ -148,12 +148,6 @@ def update_map(derivation: Derivation) -> dict[str, sp.Expr]:
     found = {"w": current[w], "X": current[X], TIME: after, L0.name: L0}
     found |= {name_of(s.symbol): current[s.symbol] for s in update.states}
     return found | {name: current[f] for f, name in fields.items()}
-
-
-def one_block(expr: sp.Expr) -> sp.Expr:
-    """`expr` where one parameter array is all there is."""
-    expr = expr.replace(lambda e: isinstance(e, BlockTotal), lambda e: Total(e.body))
-    return expr.replace(lambda e: isinstance(e, Blocks), lambda e: e.args[0])
 
 
 def _inputs(derivation: Derivation) -> dict[str, sp.Expr]:

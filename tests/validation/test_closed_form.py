@@ -9,9 +9,11 @@ import pytest
 import sympy as sp
 
 import symplectic_codegen as sc
+from symplectic_codegen.analysis.linear_step import linear_step
+from symplectic_codegen.analysis.parameters import CURVATURE
 from symplectic_codegen.driver import derive
 from symplectic_codegen.rule.interpreter import EXACT, initial_state, interpret
-from symplectic_codegen.validation.closed_form import CURVATURE, chebyshev, linear_step
+from symplectic_codegen.validation.closed_form import chebyshev
 
 lr, momentum, zeta = sp.symbols("lr momentum zeta", positive=True)
 n = sp.Symbol("n", positive=True, integer=True)
