@@ -66,8 +66,7 @@ def test_use_it_in_jax(run: Run) -> None:
     pytest.importorskip("optax")
     network, injected = snippets("docs/jax.md", "Use it in JAX")
     scope = run(network, "docs/jax.md", "optax", "adamw")
-    start = scope["loss"](jax.tree.map(jax.numpy.zeros_like, scope["params"]))
-    assert scope["value"] < 0.05 * start  # of a network that says 0 everywhere
+    assert scope["value"] < 1e-2  # 0.2 without weights, 0.09 for the best constant
     assert scope["step"]._cache_size() == 1
     scope = run(injected, "docs/jax.md", "optax", "momentum")
     assert jax.numpy.abs(scope["w"]).max() < 0.03  # of 3
@@ -88,7 +87,7 @@ def test_use_it_in_pytorch(run: Run) -> None:
     pytest.importorskip("numba")
     (code,) = snippets("docs/torch.md", "Use it in PyTorch")
     scope = run(code, "docs/torch.md", "torch", "adamw")
-    assert scope["loss"].item() < 0.05 * scope["x"].pow(4).mean().item()  # of a network that says 0
+    assert scope["loss"].item() < 1e-2  # 0.2 without weights, 0.09 for the best constant
     saved = torch.load("optimizer.pt", weights_only=True)
     assert [group["weight_decay"] for group in saved["param_groups"]] == [0.01, 0.0]
 

@@ -759,8 +759,8 @@ PROVENANCE = {
     "integrator": "K C/2 B C/2",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "c674feb1eb3368bc49fc18cffee130435f65afe0f90616709f97cbb625e31faa",
-    "body_sha256": "8d3a5b491a8f2979164b1f878d3605bfd5d92824bdef524d31a01ae93688568a",
+    "spec_sha256": "b248a2f481f673a5d1c305f673061a5e28d2533d35051009469d97e663763c04",
+    "body_sha256": "2046d14b7da6bc906a4d6a16a69a3ce109ae2c12d953fdeeac5970e898fbdb6d",
     "command": "symplectic-codegen generate --catalog bregman_polynomial --target cuda",
     "spec": {
         "format": 1,
@@ -771,7 +771,7 @@ PROVENANCE = {
             "the temperature of the\nmiddle of the step.\n"
         ),
         "hyperparameters": [
-            {"name": "p", "default": "3", "bounds": "(0, oo)", "meaning": "order of the rate"},
+            {"name": "p", "default": "3", "bounds": "[1, 10]", "meaning": "order of the rate"},
             {"name": "t0", "bounds": "(0, oo)", "meaning": "time at which cooling sets in"},
         ],
         "reparametrization": [

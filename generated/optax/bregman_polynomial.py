@@ -16,7 +16,7 @@ Hyperparameters:
     lr: learning rate. In [0, inf); required.
     offset: steps before cooling sets in. In [1, inf); default 1.0.
     zeta: weight of the first gradient in the momenta. In (0, inf); default 1.0.
-    p: order of the rate. In (0, inf); default 3.0.
+    p: order of the rate. In [1, 10]; default 3.0.
 
 State:
     X: energy moments.
@@ -66,8 +66,8 @@ PROVENANCE = {
     "integrator": "K C/2 B C/2",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "c674feb1eb3368bc49fc18cffee130435f65afe0f90616709f97cbb625e31faa",
-    "body_sha256": "eea9e546a46e77f82ef92bc11c32a638df789c8cb07f5d1a1108b8f28e577805",
+    "spec_sha256": "b248a2f481f673a5d1c305f673061a5e28d2533d35051009469d97e663763c04",
+    "body_sha256": "925425783183e73d1a980b2050673272fd7681ce4c1358347299edf73694d855",
     "command": "symplectic-codegen generate --catalog bregman_polynomial --target optax",
     "spec": {
         "format": 1,
@@ -78,7 +78,7 @@ PROVENANCE = {
             "the temperature of the\nmiddle of the step.\n"
         ),
         "hyperparameters": [
-            {"name": "p", "default": "3", "bounds": "(0, oo)", "meaning": "order of the rate"},
+            {"name": "p", "default": "3", "bounds": "[1, 10]", "meaning": "order of the rate"},
             {"name": "t0", "bounds": "(0, oo)", "meaning": "time at which cooling sets in"},
         ],
         "reparametrization": [
@@ -118,7 +118,7 @@ _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "lr": ("[0, inf)", lambda x: x >= 0.0),
     "offset": ("[1, inf)", lambda x: x >= 1.0),
     "zeta": ("(0, inf)", lambda x: x > 0.0),
-    "p": ("(0, inf)", lambda x: x > 0.0),
+    "p": ("[1, 10]", lambda x: 1.0 <= x <= 10.0),
 }
 
 
@@ -166,7 +166,7 @@ def bregman_polynomial(
         lr: learning rate. In [0, inf); required.
         offset: steps before cooling sets in. In [1, inf); default 1.0.
         zeta: weight of the first gradient in the momenta. In (0, inf); default 1.0.
-        p: order of the rate. In (0, inf); default 3.0.
+        p: order of the rate. In [1, 10]; default 3.0.
         accumulator_dtype: the type of X; that of the parameter unless told, and float32 for
             narrower ones.
 

@@ -16,7 +16,7 @@ Hyperparameters:
     lr: learning rate. In [0, inf); required.
     offset: steps before cooling sets in. In [1, inf); default 1.0.
     zeta: weight of the first gradient in the momenta. In (0, inf); default 1.0.
-    p: order of the rate. In (0, inf); default 3.0.
+    p: order of the rate. In [1, 10]; default 3.0.
 
 State:
     X: energy moments.
@@ -71,8 +71,8 @@ PROVENANCE = {
     "integrator": "K C/2 B C/2",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "c674feb1eb3368bc49fc18cffee130435f65afe0f90616709f97cbb625e31faa",
-    "body_sha256": "662da09c330394e81e62ad660327eefd87416cba146fd8d336b9253609013a2c",
+    "spec_sha256": "b248a2f481f673a5d1c305f673061a5e28d2533d35051009469d97e663763c04",
+    "body_sha256": "8675ce923f825aeda3722ea78f879e422e9e8a7f20ecd1c6082272417c727500",
     "command": "symplectic-codegen generate --catalog bregman_polynomial --target torch",
     "spec": {
         "format": 1,
@@ -83,7 +83,7 @@ PROVENANCE = {
             "the temperature of the\nmiddle of the step.\n"
         ),
         "hyperparameters": [
-            {"name": "p", "default": "3", "bounds": "(0, oo)", "meaning": "order of the rate"},
+            {"name": "p", "default": "3", "bounds": "[1, 10]", "meaning": "order of the rate"},
             {"name": "t0", "bounds": "(0, oo)", "meaning": "time at which cooling sets in"},
         ],
         "reparametrization": [
@@ -137,7 +137,7 @@ _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "lr": ("[0, inf)", lambda x: x >= 0.0),
     "offset": ("[1, inf)", lambda x: x >= 1.0),
     "zeta": ("(0, inf)", lambda x: x > 0.0),
-    "p": ("(0, inf)", lambda x: x > 0.0),
+    "p": ("[1, 10]", lambda x: 1.0 <= x <= 10.0),
 }
 
 
@@ -183,7 +183,7 @@ class BregmanPolynomial(torch.optim.Optimizer):
         lr: learning rate. In [0, inf); required.
         offset: steps before cooling sets in. In [1, inf); default 1.0.
         zeta: weight of the first gradient in the momenta. In (0, inf); default 1.0.
-        p: order of the rate. In (0, inf); default 3.0.
+        p: order of the rate. In [1, 10]; default 3.0.
         maximize: go up instead of down.
         foreach: one call for many tensors at a time; None means where all of them are on CUDA.
         capturable: keep everything on the device of the parameters, so that a graph can capture

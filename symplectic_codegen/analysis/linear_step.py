@@ -18,7 +18,6 @@ from symplectic_codegen.algebra.forms import readable
 from symplectic_codegen.algebra.functions import InTurn
 from symplectic_codegen.algebra.memory import Memory
 from symplectic_codegen.algebra.notation import to_latex, to_unicode
-from symplectic_codegen.algebra.proof import vanishes
 from symplectic_codegen.algebra.symbols import L0, START, G, L, U, X, beta, w
 from symplectic_codegen.algebra.vector import Total, one_block
 from symplectic_codegen.analysis.domain import domain_of
