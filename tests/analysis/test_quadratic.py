@@ -206,7 +206,22 @@ def test_three_over_t() -> None:
     assert flow.friction == 0
 
 
-@pytest.mark.parametrize("name", sc.catalog.names())
+# No matrix, one that changes without a limit, no linearisation at the minimum, or no rate.
+REFUSED = {
+    "bbi", "bregman_exponential", "bregman_polynomial", "clipped_momentum", "ecd_sep", "lion",
+    "loss_cooling", "mirror_descent", "normalized_momentum", "nose_hoover", "relativistic_lagged",
+    "signum",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_what_is_no_linear_step_is_refused_with_the_reason(name: str) -> None:
+    with pytest.raises(AnalysisError, match=r"\w+ \w+ \w+") as refusal:
+        of(name)
+    assert len(str(refusal.value)) > 40
+
+
+@pytest.mark.parametrize("name", [n for n in sc.catalog.names() if n not in REFUSED])
 def test_the_rate_is_the_spectral_radius(name: str) -> None:
     """Both branches against NumPy's eigenvalues at curvatures on both sides of each edge."""
     analysis = of(name)
