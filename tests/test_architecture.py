@@ -22,6 +22,7 @@ ROOMS = (
     "geometry",
     "mechanics",
     "discretization",
+    "symmetry",
     "rule",
     "passes",
     "targets",

@@ -231,9 +231,7 @@ def overdamped_law(law: RadiusLaw) -> OverdampedLaw:
     if force.momenta == 0 or law.speed == 0:
         raise SymmetryError("without friction there is no limit without inertia")
     # X' = 0: the momenta that the friction holds.
-    resting = LinearMap(
-        sp.S.Zero, -force.weights / force.momenta, -force.gradient / force.momenta
-    )
+    resting = LinearMap(sp.S.Zero, -force.weights / force.momenta, -force.gradient / force.momenta)
     slow = law.velocity.along(resting)
     growth = 2 * slow.weights  # of R' = 2 w.w', for the gradient is orthogonal to w
     # |w'|^2 = slow.weights^2 R + slow.gradient^2 |G|^2, and |G|^2 = |g|^2/R: the derivative of the

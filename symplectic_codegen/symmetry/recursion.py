@@ -1,14 +1,14 @@
 """The charge of a symmetry under the update rule itself: a recursion, not a limit of small steps.
 
-The update equations are run in symbols. Each new value of the momenta keeps a name of its own, X¹,
-X², ..., and what is linear in it is written out, so that the gradient meets the weights at which it
-was taken and the identity of the loss applies. What stays is exact: the charge after a step, from
+The update equations are run in symbols. Each value of the momenta that a gradient has entered keeps
+a name of its own, X¹, X², ..., and what pairs it with the weights is written out, so that the
+gradient meets the weights at which it was taken and the identity of the loss applies. What stays is exact: the charge after a step, from
 the charge before it, for every loss with the symmetry and every step size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import sympy as sp
@@ -16,7 +16,7 @@ import sympy as sp
 from symplectic_codegen.algebra.display import Formula, Printable
 from symplectic_codegen.algebra.memory import Memory
 from symplectic_codegen.algebra.notation import to_latex, to_unicode
-from symplectic_codegen.algebra.symbols import Component, X, w
+from symplectic_codegen.algebra.symbols import Component, G, X, w
 from symplectic_codegen.algebra.vector import (
     Blocks,
     BlockTotal,
@@ -49,15 +49,17 @@ class Trace:
 
     Args:
         weights: w after the step, in the weights before it and the values of the momenta.
-        momenta: the name of the last value of X.
-        values: each value of the momenta, by the ones before it, w and the gradient at w.
+        momenta: X after the step.
+        values: each value of the momenta that a gradient has entered, by its name.
         scalars: coefficients that read sums, in order, by their definitions.
+        states: the scalars that are kept between steps.
     """
 
     weights: sp.Expr
-    momenta: Component
-    values: dict[Component, sp.Expr]
+    momenta: sp.Expr
+    values: Mapping[Component, sp.Expr]
     scalars: tuple[Assignment, ...]
+    states: tuple[sp.Symbol, ...]
 
 
 def trace(update: UpdateEquations) -> Trace:
@@ -78,7 +80,9 @@ def trace(update: UpdateEquations) -> Trace:
     coefficients = {s.symbol for s in update.statements if isinstance(s, Coefficient)}
     for step in update.inlined():
         new = _one_block(step.expr.xreplace(current))
-        if step.target == X:
+        if step.target == X and not new.has(G):
+            current[X] = new  # no gradient in it: written out
+        elif step.target == X:
             name = Component(f"X{_RAISED[len(values) + 1]}")
             values[name] = new
             current[X] = name
@@ -89,12 +93,18 @@ def trace(update: UpdateEquations) -> Trace:
             current[step.target] = Component(f"{step.target.name}⁺")
         elif step.target not in kept:
             current[step.target] = new
-    if not any(v.has(X) for v in values.values()):
+    if not (values and any(v.has(X) for v in values.values())):
         raise SymmetryError(
             "the rule keeps no momenta from one step to the next (momentum is 0: the overdamped "
             "limit), so there is no charge to follow: Σ ξ·X is Σ ξ·∇L, which the symmetry makes 0"
         )
-    return Trace(current.get(w, w), current[X], values, tuple(scalars))
+    return Trace(
+        current.get(w, w),
+        current[X],
+        values,
+        tuple(scalars),
+        tuple(s.symbol for s in update.states),
+    )
 
 
 def _one_block(expr: sp.Expr) -> sp.Expr:
@@ -132,7 +142,8 @@ class Recursion(Printable):
         if self.factor == 1:
             return "the step conserves P exactly, at every step size (proved)"
         what = to_unicode(self.factor)
-        if is_known(self.factor):
+        decided = {a.target for a in self.trace.scalars} | set(self.trace.states)
+        if is_known(self.factor) and not decided & self.factor.free_symbols:
             return f"P decays by {what} in each step, exactly, at every step size (proved)"
         return f"P is multiplied by {what} in each step, exactly; the state decides that factor"
 

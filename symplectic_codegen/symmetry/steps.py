@@ -95,6 +95,8 @@ def linear_step(run: Trace) -> LinearStep:
     if len(run.values) != 1:
         raise SymmetryError("the momenta change more than once in a step")
     ((name, value),) = run.values.items()
+    if run.momenta != name:
+        raise SymmetryError("the momenta change once more after the gradient has entered")
     kick, drift = linear_map(value), linear_map(run.weights.xreplace({name: X}))
     if kick is None or drift is None or drift.gradient != 0:
         raise SymmetryError("the step is not linear in the weights, the momenta and the gradient")
@@ -154,7 +156,8 @@ class ImplicitRmsprop(Printable):
 
     Then R^2 is, to first order in its change, an exponential average of |g|^2 with the factor
     `average`, and the unit vector moves by -rate g/sqrt(average of |g|^2): RMSProp on the sphere.
-    For a gradient that changes slowly against the memory of the momenta.
+    For a gradient that changes slowly against the memory of the momenta; `keep` is of second order
+    in the decay of the weights, `average` and `rate2` = rate**2 are of first.
     """
 
     keep: sp.Expr
@@ -172,9 +175,7 @@ class ImplicitRmsprop(Printable):
         if self.rate2 is not None:
             rate = sp.sqrt(self.rate2)
             rows.append(
-                Formula.equation(
-                    "its step, of ŵ against ĝ/√(average of |ĝ|²)", r"\eta", rate, "≈"
-                )
+                Formula.equation("its step, of ŵ against ĝ/√(average of |ĝ|²)", r"\eta", rate, "≈")
             )
         return tuple(rows)
 
@@ -195,12 +196,13 @@ def implicit_rmsprop(law: RadiusRecursion) -> ImplicitRmsprop:
     )
     slow = LinearMap(drift.momenta, drift.weights - 1, drift.gradient).along(resting)
     pull, push = sp.simplify(slow.weights), sp.simplify(slow.gradient)
-    growth = 2 * pull + pull**2  # of R in one step along the slow motion, by itself
+    growth = 2 * pull  # of R in one step along the slow motion, by itself
     # R_{n-1} = R - D + (second difference), with D = R_{n+1} - R and the second difference of the
     # slow motion; |Δw|^2 = pull^2 R + push^2 |g|^2/R, as the gradient is homogeneous of degree -1.
     steps = law.step + law.last
-    share = law.now + law.before - 1 + law.before * growth**2 + steps * pull**2
-    change = sp.factor(sp.simplify(share / (1 + law.before)))
+    share = sp.expand(law.now + law.before - 1)
+    share += law.before * growth**2 + steps * pull**2
+    change = sp.simplify(share / (1 + law.before))
     gain = sp.factor(sp.simplify(steps * push**2 / (1 + law.before)))
-    rate2 = None if change == 0 else sp.factor(sp.simplify(-(push**2) * change / gain))
-    return ImplicitRmsprop(1 + change, gain, 1 + 2 * change, rate2)
+    rate2 = None if pull == 0 else sp.factor(sp.simplify(-(push**2) * growth / gain))
+    return ImplicitRmsprop(1 + change, gain, sp.expand(1 + 2 * growth), rate2)

@@ -1,0 +1,269 @@
+"""All that follows from one symmetry of the loss, for a system and for its update rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import sympy as sp
+
+from symplectic_codegen.algebra.display import Formula
+from symplectic_codegen.algebra.proof import Claim, vanishes, zero_claim
+from symplectic_codegen.algebra.symbols import START, X, beta, t, tau
+from symplectic_codegen.discretization.scheme import Scheme
+from symplectic_codegen.discretization.update import STEP_NUMBER, UpdateEquations
+from symplectic_codegen.errors import SymmetryError, SymplecticCodegenError
+from symplectic_codegen.geometry.phase_space import PhaseSpace
+from symplectic_codegen.mechanics.equations import Equations
+from symplectic_codegen.mechanics.structure import Separation
+from symplectic_codegen.mechanics.temperature import Temperature
+from symplectic_codegen.symmetry.charge import NoetherLaw
+from symplectic_codegen.symmetry.defect import Defect, charge_defect
+from symplectic_codegen.symmetry.generators import BLOCK, Generator
+from symplectic_codegen.symmetry.radius import (
+    OverdampedLaw,
+    RadiusLaw,
+    overdamped_law,
+    radius_law,
+)
+from symplectic_codegen.symmetry.recursion import Recursion, recursion
+from symplectic_codegen.symmetry.steps import (
+    ImplicitRmsprop,
+    RadiusRecursion,
+    implicit_rmsprop,
+    radius_recursion,
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class System:
+    """What a symmetry is looked at in.
+
+    Args:
+        scheme, update, physical_update: asked for when needed; each may raise what has no rule.
+        foreign: what of the motion is not of the Hamiltonian, in words ("noise", ...).
+        per_block: whether sums run over each parameter array by itself.
+    """
+
+    space: PhaseSpace
+    equations: Equations
+    hamiltonian: sp.Expr
+    separation: Separation
+    temperature: Temperature
+    scheme: Callable[[], Scheme]
+    update: Callable[[], UpdateEquations]
+    physical_update: Callable[[], UpdateEquations]
+    foreign: tuple[str, ...] = ()
+    per_block: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """A heading with formulas, claims, and sentences that are neither."""
+
+    title: str
+    formulas: tuple[Formula, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    sentences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Noether:
+    """The charge of a symmetry, its law, and what the rule makes of it.
+
+    Args:
+        law: the charge and its equation of motion.
+        radius, overdamped: the law of |w|^2 and its limit without inertia; of scaling only.
+        recursion: the charge under the rule, exactly.
+        steps, rmsprop: |w|^2 from step to step, exactly, and its slow form.
+        defect: where the series of step and motion part.
+        refused: what there is not, with the reason.
+    """
+
+    law: NoetherLaw
+    radius: RadiusLaw | None = None
+    overdamped: OverdampedLaw | None = None
+    recursion: Recursion | None = None
+    steps: RadiusRecursion | None = None
+    rmsprop: ImplicitRmsprop | None = None
+    defect: Defect | None = None
+    exact: Claim | None = None
+    refused: tuple[tuple[str, str], ...] = field(default=())
+    notes: tuple[str, ...] = ()
+
+    @property
+    def generator(self) -> Generator:
+        """The symmetry."""
+        return self.law.generator
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """Everything that is claimed."""
+        return tuple(claim for part in self.parts() for claim in part.claims)
+
+    def parts(self) -> Iterator[Part]:
+        """The report, heading by heading."""
+        name = self.generator.name
+        yield Part(
+            f"Noether charge of {name}",
+            self.law.formulas(),
+            self.law.claims(),
+            (*self.notes, f"verdict: {self.law.verdict}"),
+        )
+        if self.radius is not None:
+            yield Part("Squared norm of the weights", self.radius.formulas(), self.radius.claims())
+        if self.overdamped is not None:
+            yield Part(
+                "Without inertia (to first order in it): an average of squared gradients",
+                self.overdamped.formulas(),
+                sentences=("ĝ is the gradient at w/|w|; the gradient at w is ĝ/|w|",),
+            )
+        if self.recursion is not None:
+            verdict = f"verdict: {self.recursion.verdict}"
+            exact = () if self.exact is None else (self.exact,)
+            yield Part(
+                f"Under the update rule: the charge of {name}, exactly",
+                self.recursion.formulas(),
+                exact,
+                (verdict,),
+            )
+        if self.steps is not None:
+            yield Part(
+                "Under the update rule: the squared norm, exactly",
+                self.steps.formulas(),
+                (self.steps.claim(),),
+            )
+        if self.rmsprop is not None:
+            yield Part(
+                "Implicit RMSProp of the rule (gradients that change slowly)",
+                self.rmsprop.formulas(),
+            )
+        if self.defect is not None:
+            yield Part("Step against motion", self.defect.formulas(), (self.defect.claim(),))
+        if self.refused:
+            yield Part(
+                "Not derived", sentences=tuple(f"{what}: {why}" for what, why in self.refused)
+            )
+
+
+def noether(system: System, generator: Generator) -> Noether:
+    """Everything that follows from a symmetry of the loss.
+
+    Args:
+        system: the Hamiltonian, its motion and its rule.
+        generator: see `generator_named`.
+
+    Raises:
+        SymmetryError: the motion is not that of a Hamiltonian, or no momenta are kept.
+    """
+    if system.foreign:
+        raise SymmetryError(
+            f"Noether's theorem is about the motion of a Hamiltonian, and this one has "
+            f"{' and '.join(system.foreign)} beside it; take that out to see the law without"
+        )
+    refused: list[tuple[str, str]] = []
+    update = _try(system.update, "the update rule", refused)
+    if update is not None and not _keeps_momenta(update):
+        raise SymmetryError(
+            "the rule keeps no momenta from one step to the next (it is the limit without inertia),"
+            " so there is no charge to follow: Σ ξ·X is then Σ ξ·∇L, which the symmetry makes 0"
+        )
+    law = NoetherLaw(
+        generator,
+        system.space,
+        system.equations,
+        system.hamiltonian,
+        system.separation,
+        system.temperature,
+    )
+    radius = overdamped = None
+    if generator.name == "scaling":
+        radius = _try(lambda: radius_law(law), "law of the squared norm", refused)
+        if radius is not None:
+            known = radius
+            overdamped = _try(lambda: overdamped_law(known), "limit without inertia", refused)
+    found = Noether(law, radius, overdamped, notes=tuple(_notes(system, generator)))
+    return _with_rule(found, system, update, refused)
+
+
+def _with_rule(
+    found: Noether,
+    system: System,
+    update: UpdateEquations | None,
+    refused: list[tuple[str, str]],
+) -> Noether:
+    generator, law = found.generator, found.law
+    steps = rmsprop = rec = defect = exact = None
+    if update is not None:
+        known = update
+        if vanishes(system.space.coupling - beta * X):
+            rec = _try(lambda: recursion(known, generator), "recursion of the charge", refused)
+        else:
+            refused.append(
+                ("recursion of the charge", "P = Σ X·ξ is J/β for the coupling Y = βX alone")
+            )
+        if generator.name == "scaling" and rec is not None:
+            run = rec.trace
+            steps = _try(
+                lambda: radius_recursion(run, generator), "recursion of the squared norm", refused
+            )
+        if steps is not None:
+            settled = steps
+            rmsprop = _try(lambda: implicit_rmsprop(settled), "implicit RMSProp", refused)
+        if rec is not None and rec.factor is not None and law.decay is not None:
+            exact = _same_decay(law.decay, system.physical_update(), generator)
+        defect = _try(
+            lambda: charge_defect(law, system.scheme()), "series of the charge in τ", refused
+        )
+    return Noether(
+        law,
+        found.radius,
+        found.overdamped,
+        rec,
+        steps,
+        rmsprop,
+        defect,
+        exact,
+        tuple(refused),
+        found.notes,
+    )
+
+
+def _same_decay(decay: sp.Expr, update: UpdateEquations, generator: Generator) -> Claim | None:
+    """Whether the factor of a step is that of the motion over it."""
+    factor = recursion(update, generator).factor
+    if factor is None:
+        return None
+    ratio = decay.xreplace({t: START + tau}) / decay.xreplace({t: START})
+    if factor.has(STEP_NUMBER):
+        ratio = ratio.xreplace({START: (STEP_NUMBER - 1) * tau})
+    return zero_claim(
+        "the step keeps the law of J exactly: its factor is that of the motion over a step",
+        [sp.simplify(ratio - factor)],
+        "exact, at every step size",
+    )
+
+
+def _notes(system: System, generator: Generator) -> Iterator[str]:
+    if generator.weight == BLOCK:
+        yield "a is 1 on the block that the symmetry moves, 0 elsewhere"
+    if generator.name == "rotation":
+        yield "p and q are any two constant vectors: the plane of the rotation"
+    if system.per_block:
+        yield "each parameter array is a system by itself: sums run over one of them"
+
+
+def _keeps_momenta(update: UpdateEquations) -> bool:
+    return any(a.expr.has(X) for a in update.inlined() if a.target == X)
+
+
+def _try(make: Callable[[], T], what: str, refused: list[tuple[str, str]]) -> T | None:
+    """What `make` derives, or the reason why there is none, noted."""
+    try:
+        return make()
+    except SymplecticCodegenError as error:
+        refused.append((what, str(error)))
+        return None
