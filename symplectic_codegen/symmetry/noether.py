@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import sympy as sp
 
 from symplectic_codegen.algebra.display import Formula
-from symplectic_codegen.algebra.proof import Claim, vanishes, zero_claim
+from symplectic_codegen.algebra.proof import Claim, Verdict, vanishes, zero_claim
 from symplectic_codegen.algebra.symbols import START, X, beta, t, tau
 from symplectic_codegen.discretization.scheme import Scheme
 from symplectic_codegen.discretization.update import STEP_NUMBER, UpdateEquations
@@ -80,7 +80,10 @@ class Noether:
         recursion: the charge under the rule, exactly.
         steps, rmsprop: |w|^2 from step to step, exactly, and its slow form.
         defect: where the series of step and motion part.
+        exact: whether a charge that decays does so in the step as in the motion.
         refused: what there is not, with the reason.
+        stored: where the stored variables are, if not on the trajectory.
+        notes: what the letters in the formulas mean.
     """
 
     law: NoetherLaw
@@ -91,7 +94,8 @@ class Noether:
     rmsprop: ImplicitRmsprop | None = None
     defect: Defect | None = None
     exact: Claim | None = None
-    refused: tuple[tuple[str, str], ...] = field(default=())
+    refused: tuple[tuple[str, str], ...] = ()
+    stored: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -124,11 +128,12 @@ class Noether:
         if self.recursion is not None:
             verdict = f"verdict: {self.recursion.verdict}"
             exact = () if self.exact is None else (self.exact,)
+            stored = (f"of what is stored: {self.stored}",) if self.stored else ()
             yield Part(
                 f"Under the update rule: the charge of {name}, exactly",
                 self.recursion.formulas(),
                 exact,
-                (verdict,),
+                (*stored, verdict),
             )
         if self.steps is not None:
             yield Part(
@@ -186,50 +191,46 @@ def noether(system: System, generator: Generator) -> Noether:
             known = radius
             overdamped = _try(lambda: overdamped_law(known), "limit without inertia", refused)
     found = Noether(law, radius, overdamped, notes=tuple(_notes(system, generator)))
-    return _with_rule(found, system, update, refused)
+    if update is not None:
+        found = _with_rule(found, system, update, refused)
+    return replace(found, refused=tuple(refused))
 
 
 def _with_rule(
-    found: Noether,
-    system: System,
-    update: UpdateEquations | None,
-    refused: list[tuple[str, str]],
+    found: Noether, system: System, update: UpdateEquations, refused: list[tuple[str, str]]
 ) -> Noether:
+    """`found`, and what an update rule makes of it."""
     generator, law = found.generator, found.law
-    steps = rmsprop = rec = defect = exact = None
-    if update is not None:
-        known = update
-        if vanishes(system.space.coupling - beta * X):
-            rec = _try(lambda: recursion(known, generator), "recursion of the charge", refused)
-        else:
-            refused.append(
-                ("recursion of the charge", "P = Σ X·ξ is J/β for the coupling Y = βX alone")
-            )
-        if generator.name == "scaling" and rec is not None:
-            run = rec.trace
-            steps = _try(
-                lambda: radius_recursion(run, generator), "recursion of the squared norm", refused
-            )
-        if steps is not None:
-            settled = steps
-            rmsprop = _try(lambda: implicit_rmsprop(settled), "implicit RMSProp", refused)
-        if rec is not None and rec.factor is not None and law.decay is not None:
-            exact = _same_decay(law.decay, system.physical_update(), generator)
-        defect = _try(
-            lambda: charge_defect(law, system.scheme()), "series of the charge in τ", refused
-        )
-    return Noether(
-        law,
-        found.radius,
-        found.overdamped,
-        rec,
-        steps,
-        rmsprop,
-        defect,
-        exact,
-        tuple(refused),
-        found.notes,
-    )
+    scheme = system.scheme()
+    defect = _try(lambda: charge_defect(law, scheme), "series of the charge in τ", refused)
+    found = replace(found, defect=defect, stored=_stored(scheme))
+    if not vanishes(system.space.coupling - beta * X):
+        why = "P = Σ X·ξ is J/β for the coupling Y = βX alone"
+        refused.append(("recursion of the charge", why))
+        return found
+    rec = _try(lambda: recursion(update, generator), "recursion of the charge", refused)
+    if rec is None:
+        return found
+    found = replace(found, recursion=rec)
+    if rec.factor is not None and law.decay is not None:
+        exact = _same_decay(law.decay, system.physical_update(), generator)
+        found = replace(found, exact=exact)
+        if exact is not None and exact.verdict is Verdict.PROVED:
+            found = replace(found, defect=None)  # there is none at any power of τ
+    if generator.name != "scaling":
+        return found
+    what = "recursion of the squared norm"
+    steps = _try(lambda: radius_recursion(rec.trace, generator), what, refused)
+    if steps is None:
+        return found
+    rmsprop = _try(lambda: implicit_rmsprop(steps), "implicit RMSProp", refused)
+    return replace(found, steps=steps, rmsprop=rmsprop)
+
+
+def _stored(scheme: Scheme) -> str:
+    """Where the stored variables are, if not on the trajectory."""
+    before = [str(s) for s in scheme.program.before if s.piece.letter in scheme.pieces]
+    return f"the trajectory {' '.join(before)} ahead" if before else ""
 
 
 def _same_decay(decay: sp.Expr, update: UpdateEquations, generator: Generator) -> Claim | None:

@@ -1,8 +1,8 @@
 """The law of |w|^2 under a scale-invariant loss, and what it averages without inertia.
 
 Where the velocity is a known multiple of the momenta, w' = s X + u w, the charge of scaling is the
-speed of the squared radius: R = sum w^2 has R' = 2 s P + 2 u R. The law of the charge becomes one of
-second order for R, driven by |w'|^2:
+speed of the squared radius: R = sum w^2 has R' = 2 s P + 2 u R. The law of the charge becomes one
+of second order for R, driven by |w'|^2:
 
     R'' = speed R' + radius R + source |w'|^2.
 

@@ -2,8 +2,9 @@
 
 The update equations are run in symbols. Each value of the momenta that a gradient has entered keeps
 a name of its own, X¹, X², ..., and what pairs it with the weights is written out, so that the
-gradient meets the weights at which it was taken and the identity of the loss applies. What stays is exact: the charge after a step, from
-the charge before it, for every loss with the symmetry and every step size.
+gradient meets the weights at which it was taken and the identity of the loss applies. What stays is
+exact: the charge after a step, from the charge before it, for every loss with the symmetry and
+every step size.
 """
 
 from __future__ import annotations
@@ -201,7 +202,7 @@ def recursion(update: UpdateEquations, generator: Generator) -> Recursion:
 
 
 def _written_out(expr: sp.Expr, run: Trace, generator: Generator) -> sp.Expr:
-    """`expr` with what is linear in the momenta written out, the identity imposed, P and R named."""
+    """`expr` with the momenta paired with weights written out, the identity imposed, P, R named."""
     expr = sp.expand(sums_multiplied_out(expr))
     for name in reversed(tuple(run.values)):
         terms = (_opened(term, name, run.values[name]) for term in sp.Add.make_args(expr))
@@ -262,7 +263,8 @@ def _collected(expr: sp.Expr) -> sp.Expr:
 
 
 def _factored(term: sp.Expr) -> sp.Expr:
-    scalar, rest = [], []
+    scalar: list[sp.Expr] = []
+    rest: list[sp.Expr] = []
     for factor in sp.Mul.make_args(term):
         (rest if factor.has(Total, P, R) else scalar).append(factor)
     return sp.factor_terms(sp.Mul(*scalar)) * sp.Mul(*rest)

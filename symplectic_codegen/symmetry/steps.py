@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from symplectic_codegen.algebra.display import Formula, Printable
+from symplectic_codegen.algebra.forms import shortest
 from symplectic_codegen.algebra.proof import Claim, zero_claim
 from symplectic_codegen.algebra.symbols import START, G, X, w
 from symplectic_codegen.discretization.update import STEP_NUMBER
@@ -202,7 +203,7 @@ def implicit_rmsprop(law: RadiusRecursion) -> ImplicitRmsprop:
     steps = law.step + law.last
     share = sp.expand(law.now + law.before - 1)
     share += law.before * growth**2 + steps * pull**2
-    change = sp.simplify(share / (1 + law.before))
-    gain = sp.factor(sp.simplify(steps * push**2 / (1 + law.before)))
+    change = shortest(sp.simplify(share / (1 + law.before)))
+    gain = shortest(sp.simplify(steps * push**2 / (1 + law.before)))
     rate2 = None if pull == 0 else sp.factor(sp.simplify(-(push**2) * growth / gain))
     return ImplicitRmsprop(1 + change, gain, sp.expand(1 + 2 * growth), rate2)
