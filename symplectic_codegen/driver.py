@@ -201,6 +201,8 @@ class Derivation:
             scheme=lambda: self.scheme,
             update=lambda: self.update,
             physical_update=lambda: self.physical_update,
+            bound=self._with_constants,
+            initial_beta=self._constants.get(beta0, beta0),
             foreign=tuple(name for name, expr in beside if expr is not None),
             per_block=self.spec.norms == "block",
         )

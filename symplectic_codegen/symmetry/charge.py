@@ -76,6 +76,7 @@ class NoetherLaw(Printable):
         hamiltonian: in the coordinates of the space.
         separation: its parts.
         temperature: how beta moves.
+        initial: beta at time 0.
 
     Raises:
         SymmetryError: H reads the gradient, which the group moves too.
@@ -87,6 +88,7 @@ class NoetherLaw(Printable):
     hamiltonian: sp.Expr
     separation: Separation
     temperature: Temperature
+    initial: sp.Expr = beta0
 
     def __post_init__(self) -> None:
         if self.hamiltonian.has(G):
@@ -169,12 +171,28 @@ class NoetherLaw(Printable):
         return share if alone and is_constant(share) else None
 
     @cached_property
+    def profile(self) -> sp.Expr | None:
+        """beta(t), where it follows a law of its own that can start at time 0."""
+        profile = self.temperature.profile(self.initial)
+        singular = profile is not None and profile.has(sp.nan, sp.zoo)
+        return None if singular else profile
+
+    @cached_property
     def decay(self) -> sp.Expr | None:
         """P(t)/P(0) where it follows from the symmetry alone; None where it does not."""
-        profile = self.temperature.profile()
-        if profile is None or self.own_rate is None or beta0 not in profile.free_symbols:
+        if self.profile is None or self.own_rate is None:
             return None
-        return sp.powsimp(sp.simplify(sp.exp(self.own_rate * t) * beta0 / profile))
+        start = self.profile.subs(t, 0)
+        if start == 0 or start.has(sp.nan, sp.zoo):
+            return None  # infinite temperature at the start: P begins without a value
+        return sp.powsimp(sp.simplify(sp.exp(self.own_rate * t) * start / self.profile))
+
+    def decay_over(self, step: sp.Expr, start: sp.Expr) -> sp.Expr | None:
+        """What the motion leaves of P in the time `step` from `start`, by the symmetry alone."""
+        if self.profile is None or self.own_rate is None:
+            return None
+        before, after = (self.profile.subs(t, time) for time in (start, start + step))
+        return sp.exp(self.own_rate * step) * before / after
 
     @property
     def verdict(self) -> str:
@@ -191,8 +209,9 @@ class NoetherLaw(Printable):
             return f"{first}; P = J/β decays as {to_unicode(self.decay)}"
         if self.temperature.propagator is None:
             return f"{first}; P = J/β decays by no law of its own: {self.temperature.reason}"
-        profile = self.temperature.profile()
-        return f"{first}; P = J/β decays as J/β(t), β(t) = {to_unicode(profile)}"
+        if self.profile is None:
+            return f"{first}; P = J/β, with dβ/dt = {to_unicode(self.equations.beta)}"
+        return f"{first}; P = J/β, with β(t) = {to_unicode(self.profile)}"
 
     def claims(self) -> tuple[Claim, ...]:
         """The law against the equations of motion, for every loss; what is conserved or broken."""

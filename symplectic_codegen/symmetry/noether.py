@@ -10,7 +10,7 @@ import sympy as sp
 
 from symplectic_codegen.algebra.display import Formula
 from symplectic_codegen.algebra.proof import Claim, Verdict, vanishes, zero_claim
-from symplectic_codegen.algebra.symbols import START, X, beta, t, tau
+from symplectic_codegen.algebra.symbols import START, X, beta, beta0, tau
 from symplectic_codegen.discretization.scheme import Scheme
 from symplectic_codegen.discretization.update import STEP_NUMBER, UpdateEquations
 from symplectic_codegen.errors import SymmetryError, SymplecticCodegenError
@@ -36,6 +36,7 @@ from symplectic_codegen.symmetry.steps import (
 )
 
 T = TypeVar("T")
+KEPT = "the step keeps the law of J exactly: its factor is that of the motion over a step"
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class System:
 
     Args:
         scheme, update, physical_update: asked for when needed; each may raise what has no rule.
+        bound: puts in the hyperparameters that have one value only, as the rule does.
+        initial_beta: beta at time 0.
         foreign: what of the motion is not of the Hamiltonian, in words ("noise", ...).
         per_block: whether sums run over each parameter array by itself.
     """
@@ -56,6 +59,8 @@ class System:
     scheme: Callable[[], Scheme]
     update: Callable[[], UpdateEquations]
     physical_update: Callable[[], UpdateEquations]
+    bound: Callable[[sp.Expr], sp.Expr]
+    initial_beta: sp.Expr = beta0
     foreign: tuple[str, ...] = ()
     per_block: bool = False
 
@@ -80,7 +85,7 @@ class Noether:
         recursion: the charge under the rule, exactly.
         steps, rmsprop: |w|^2 from step to step, exactly, and its slow form.
         defect: where the series of step and motion part.
-        exact: whether a charge that decays does so in the step as in the motion.
+        exact: whether a charge that decays by itself does so in the step as in the motion.
         refused: what there is not, with the reason.
         stored: where the stored variables are, if not on the trajectory.
         notes: what the letters in the formulas mean.
@@ -183,6 +188,7 @@ def noether(system: System, generator: Generator) -> Noether:
         system.hamiltonian,
         system.separation,
         system.temperature,
+        system.initial_beta,
     )
     radius = overdamped = None
     if generator.name == "scaling":
@@ -212,10 +218,10 @@ def _with_rule(
     if rec is None:
         return found
     found = replace(found, recursion=rec)
-    if rec.factor is not None and law.decay is not None:
-        exact = _same_decay(law.decay, system.physical_update(), generator)
+    if rec.factor is not None:
+        exact = _same_decay(law, system)
         found = replace(found, exact=exact)
-        if exact is not None and exact.verdict is Verdict.PROVED:
+        if exact is not None and exact.statement == KEPT and exact.verdict is Verdict.PROVED:
             found = replace(found, defect=None)  # there is none at any power of τ
     if generator.name != "scaling":
         return found
@@ -233,18 +239,24 @@ def _stored(scheme: Scheme) -> str:
     return f"the trajectory {' '.join(before)} ahead" if before else ""
 
 
-def _same_decay(decay: sp.Expr, update: UpdateEquations, generator: Generator) -> Claim | None:
+def _same_decay(law: NoetherLaw, system: System) -> Claim | None:
     """Whether the factor of a step is that of the motion over it."""
-    factor = recursion(update, generator).factor
-    if factor is None:
+    factor = recursion(system.physical_update(), law.generator).factor
+    numbered = factor is not None and factor.has(STEP_NUMBER)
+    motion = law.decay_over(tau, (STEP_NUMBER - 1) * tau if numbered else START)
+    if factor is None or motion is None or motion.has(sp.nan, sp.zoo):
         return None
-    ratio = decay.xreplace({t: START + tau}) / decay.xreplace({t: START})
-    if factor.has(STEP_NUMBER):
-        ratio = ratio.xreplace({START: (STEP_NUMBER - 1) * tau})
-    return zero_claim(
-        "the step keeps the law of J exactly: its factor is that of the motion over a step",
-        [sp.simplify(ratio - factor)],
+    claim = zero_claim(
+        KEPT,
+        [sp.simplify(sp.powsimp(system.bound(motion)) - factor)],
         "exact, at every step size",
+    )
+    if claim.holds:
+        return claim
+    return Claim(
+        "the factor of a step is not that of the motion over it: the rule cools by another map",
+        Verdict.PROVED,
+        claim.detail,
     )
 
 
