@@ -444,15 +444,18 @@ def list_(what: str, form: str) -> None:
 @main.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
-def validate(paths: tuple[Path, ...], form: str) -> None:
+@click.option("--jobs", type=click.IntRange(1, 256), help="Processes; default: one a processor.")
+def validate(paths: tuple[Path, ...], form: str, jobs: int | None) -> None:
     """Run generated optimizers against closed forms and high-precision oracles.
 
     This imports, hence executes, the files.
     """
     from symplectic_codegen.validation import validate_paths
+    from symplectic_codegen.verification.verify import processors
 
     reports = []
-    for report in _progress(validate_paths(paths), "validating", lambda r: r.name):
+    stream = validate_paths(paths, jobs=jobs or processors())
+    for report in _progress(stream, "validating", lambda r: r.name):
         reports.append(report)
         if form == "text":
             mark = "✓" if report.ok else "✗"

@@ -11,6 +11,7 @@ import sympy as sp
 
 from symplectic_codegen.algebra.proof import Claim
 from symplectic_codegen.algebra.symbols import X, beta, beta0, tau
+from symplectic_codegen.arrangements.thermal import composition
 from symplectic_codegen.discretization.integrators import get_integrator
 from symplectic_codegen.discretization.reparametrization import ParameterMap, solve_parameters
 from symplectic_codegen.discretization.scheme import Extras, Scheme, build_scheme
@@ -94,8 +95,13 @@ class Derivation:
 
     @cached_property
     def structure(self) -> tuple[Claim, ...]:
-        """What H is: contact or not, conserved or not."""
-        return (homogeneity(self.hamiltonian), conservation(self.hamiltonian))
+        """What H is: contact or not, conserved or not, put together from parts or not."""
+        return (homogeneity(self.hamiltonian), conservation(self.hamiltonian), self.composition)
+
+    @cached_property
+    def composition(self) -> Claim:
+        """Whether the optimizer of a whole is put together from those of its parts."""
+        return composition(self.hamiltonian, self.spec.norms == "block")
 
     @cached_property
     def scheme(self) -> Scheme:

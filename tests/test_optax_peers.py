@@ -38,6 +38,10 @@ def ema(decay: float, debias: bool, lr: float) -> Any:
 PEERS: dict[str, tuple[dict[str, float], Callable[[], Any]]] = {
     "gradient_descent": ({"lr": 0.1}, lambda: optax.sgd(0.1)),
     "heavy_ball": ({"lr": 0.02, "momentum": 0.9}, lambda: optax.sgd(0.02, momentum=0.9)),
+    "nesterov": (
+        {"lr": 0.02, "momentum": 0.9},
+        lambda: optax.sgd(0.02, momentum=0.9, nesterov=True),
+    ),
     "momentum": ({"lr": 0.2, "momentum": 0.9}, lambda: ema(0.9, False, 0.2)),
     "debiased_momentum": ({"lr": 0.2, "momentum": 0.9}, lambda: ema(0.9, True, 0.2)),
     "weight_decay": (
@@ -56,7 +60,21 @@ PEERS: dict[str, tuple[dict[str, float], Callable[[], Any]]] = {
         {"lr": 0.003, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.1},
         lambda: optax.adamw(0.003, b1=0.9, b2=0.999, eps=1e-8, weight_decay=0.1),
     ),
+    "adabelief": (
+        {"lr": 0.003, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "eps_square": 1e-8},
+        lambda: optax.adabelief(0.003, b1=0.9, b2=0.999, eps=1e-8, eps_root=1e-8),
+    ),
+    "lion": (
+        {"lr": 0.0003, "beta1": 0.9, "beta2": 0.99, "weight_decay": 0.1},
+        lambda: optax.lion(0.0003, b1=0.9, b2=0.99, weight_decay=0.1),
+    ),
+    "signum": (
+        {"lr": 0.0003, "momentum": 0.9},
+        lambda: optax.chain(optax.ema(0.9, debias=False), optax.sign_sgd(0.0003)),
+    ),
 }
+LONG = ("adabelief", "lion", "signum")
+WARM = 500  # 0.9**500 is nothing next to 1
 
 
 @cache
@@ -81,7 +99,7 @@ def loss(params: Any, x: Any, y: Any) -> Any:
     return optax.softmax_cross_entropy_with_integer_labels(scores, y).mean()
 
 
-def train(solver: Any) -> tuple[Any, Any, Any]:
+def train(solver: Any, steps: int = STEPS) -> tuple[Any, Any, Any]:
     """The parameters and the loss of each step, and the gradients."""
     images, labels = (jnp.asarray(a) for a in data())
     params = network()
@@ -94,11 +112,13 @@ def train(solver: Any) -> tuple[Any, Any, Any]:
         params = optax.apply_updates(params, updates)
         return (params, state), (params, value, grads)
 
-    run = jax.jit(lambda carry: jax.lax.scan(step, carry, jnp.arange(STEPS))[1])
+    run = jax.jit(lambda carry: jax.lax.scan(step, carry, jnp.arange(steps))[1])
     return run((params, solver.init(params)))
 
 
-@pytest.mark.parametrize("name", PEERS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in PEERS]
+)
 def test_the_same_as_optax(name: str) -> None:
     values, peer = PEERS[name]
     derivation = derive(sc.catalog.load(name))
@@ -123,6 +143,22 @@ def test_the_same_as_optax(name: str) -> None:
     assert np.median(bounds.error) < 0.05 * np.median(np.abs(exact - start))
     peers = np.abs(np.float64(follow(peer(), start, bias)) - exact)
     assert errors.max() <= 2 * peers.max() + 2.0**-24
+
+
+def test_nadam_after_its_corrections() -> None:
+    """The bias corrections differ by powers of the momentum: the weights wait until they are 1."""
+    factory = sc.load(sc.catalog.load("nadam"), target="optax")
+    with jax.enable_x64(True):
+
+        def rate(count: Any) -> Any:
+            return jnp.where(count < WARM, 0.0, 0.003)
+
+        ours, our_losses, _ = train(factory(lr=rate), WARM + STEPS)
+        theirs, losses, _ = train(optax.nadam(rate), WARM + STEPS)
+        assert np.mean(losses[-50:]) < 0.6 * np.mean(losses[:5])
+        np.testing.assert_allclose(our_losses, losses, rtol=1e-12)
+        for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12 * float(jnp.abs(b).max()))
 
 
 def follow(solver: Any, start: Any, grads: Any) -> Any:

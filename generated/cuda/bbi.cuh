@@ -9,7 +9,7 @@
 //   beta/(2*k)*(dot(X, X) + (L - floor) - (L0 - floor + extra)**2/(L - floor))
 //
 // Update derived from it:
-//   X <- sqrt(Max(0, (-floor + L0 + extra)**2/(-floor + L) - L + floor))*X/sqrt(sum(X**2))
+//   X <- sqrt(max(0, (-floor + L0 + extra)**2/(-floor + L) - L + floor))*X/sqrt(sum(X**2))
 //   X <- X + tau*(1 + (-floor + L0 + extra)**2/(-floor + L)**2)*(-floor + L)*G/(-2*floor + 2*L0 +
 //       2*extra)
 //   w <- w - tau*(-floor + L)*X/(-floor + L0 + extra)
@@ -274,7 +274,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "037a5c9366c23309940146d2d43995d0aac9346010d80c81c0d9219a0b49fdc6",
-    "body_sha256": "36b6babe71edf85293f7d60523e87d26152ea9c7afca183a7d98bf35c6cd41f0",
+    "body_sha256": "c277898b6c3e6b5369c543649df528b001223b9a369d3230b2d1196cb37e3214",
     "command": "symplectic-codegen generate --catalog bbi --target cuda",
     "spec": {
         "time_step": "tau*(L - floor)/(L0 - floor + extra)",

@@ -6,7 +6,7 @@ Hamiltonian::
 
 Update derived from it::
 
-    X <- sqrt(Max(0, (-floor + L0 + extra)**2/(-floor + L) - L + floor))*X/sqrt(sum(X**2))
+    X <- sqrt(max(0, (-floor + L0 + extra)**2/(-floor + L) - L + floor))*X/sqrt(sum(X**2))
     X <- X + tau*(1 + (-floor + L0 + extra)**2/(-floor + L)**2)*(-floor + L)*G/(-2*floor + 2*L0
         + 2*extra)
     w <- w - tau*(-floor + L)*X/(-floor + L0 + extra)
@@ -67,7 +67,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "037a5c9366c23309940146d2d43995d0aac9346010d80c81c0d9219a0b49fdc6",
-    "body_sha256": "eb5c637e6270b2d18a2d4eb46b3e5eb7b7f7ec787708302a2c9f55637e0eaf26",
+    "body_sha256": "22c7c02a500b395e52ef958f39e36331682e9f0545ebaefee91389632135f2c7",
     "command": "symplectic-codegen generate --catalog bbi --target cuda",
     "spec": {
         "time_step": "tau*(L - floor)/(L0 - floor + extra)",

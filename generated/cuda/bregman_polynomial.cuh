@@ -17,9 +17,9 @@
 //
 // Hyperparameters:
 //   lr: learning rate. In [0, inf); required.
-//   offset: steps before cooling sets in. In (0, inf); default 1.0.
+//   offset: steps before cooling sets in. In [1, inf); default 1.0.
 //   zeta: weight of the first gradient in the momenta. In (0, inf); default 1.0.
-//   p: order of the rate. In (0, inf); default 3.0.
+//   p: order of the rate. In [1, 10]; default 3.0.
 //
 // Proved: The step on (U, w, beta, X) is exactly symplectic.
 //
@@ -53,9 +53,9 @@ using std::pow;
 
 struct Hyperparameters {
     double lr;  // learning rate; in [0, inf)
-    double offset_ = 1.0;  // steps before cooling sets in; in (0, inf)
+    double offset_ = 1.0;  // steps before cooling sets in; in [1, inf)
     double zeta = 1.0;  // weight of the first gradient in the momenta; in (0, inf)
-    double p = 3.0;  // order of the rate; in (0, inf)
+    double p = 3.0;  // order of the rate; in [1, 10]
 };
 
 // Everything that is the same for all elements.
@@ -173,8 +173,8 @@ PROVENANCE = {
     "integrator": "K C/2 B C/2",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "d91c7f4a76f4310c06ff574fa284e2edfc676b72aa32e991ff03a4f090a852cc",
-    "body_sha256": "6abac9fdad4065dbcc784d7978ef6827a48ecb5ec907bcdd2888a3ed1fdc5b44",
+    "spec_sha256": "b248a2f481f673a5d1c305f673061a5e28d2533d35051009469d97e663763c04",
+    "body_sha256": "6a6bcf12ac75dccec00f0a6236e28b4402c344395d4a896d405017d35fa4a360",
     "command": "symplectic-codegen generate --catalog bregman_polynomial --target cuda",
     "spec": {
         "format": 1,
@@ -185,7 +185,7 @@ PROVENANCE = {
             "the temperature of the\nmiddle of the step.\n"
         ),
         "hyperparameters": [
-            {"name": "p", "default": "3", "bounds": "(0, oo)", "meaning": "order of the rate"},
+            {"name": "p", "default": "3", "bounds": "[1, 10]", "meaning": "order of the rate"},
             {"name": "t0", "bounds": "(0, oo)", "meaning": "time at which cooling sets in"},
         ],
         "reparametrization": [
@@ -193,7 +193,7 @@ PROVENANCE = {
             {
                 "name": "offset",
                 "default": "1",
-                "bounds": "(0, oo)",
+                "bounds": "[1, oo)",
                 "meaning": "steps before cooling sets in",
                 "equals": "t0/tau",
             },

@@ -10,7 +10,7 @@
 //
 // Update derived from it:
 //   X <- momentum*X + (1 - momentum)*G
-//   w <- w - lr*X*Min(delta, sqrt(sum(X**2)))/sqrt(sum(X**2))
+//   w <- w - lr*X*min(delta, sqrt(sum(X**2)))/sqrt(sum(X**2))
 //
 // Hyperparameters:
 //   lr: learning rate. In [0, inf); required.
@@ -201,7 +201,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "78589b3b69c687c01faf8425d928ff214562d528174d47418ebfbae136eabd8e",
-    "body_sha256": "de42b7945fa85cd1f531156a03bfc00b0a581bfda5e2840638c87b00b57ea8f7",
+    "body_sha256": "165e931db3f2879de4ab17f23abcbed64b1b01dcbc39d6f64bc5efb971b3608f",
     "command": "symplectic-codegen generate --catalog clipped_momentum --target cuda",
     "spec": {
         "format": 1,

@@ -7,7 +7,7 @@ Hamiltonian::
 Update derived from it::
 
     X <- momentum*X + (1 - momentum)*G
-    w <- w - lr*X*Min(delta, sqrt(sum(X**2)))/sqrt(sum(X**2))
+    w <- w - lr*X*min(delta, sqrt(sum(X**2)))/sqrt(sum(X**2))
 
 Hyperparameters:
     lr: learning rate. In [0, inf); required.
@@ -60,7 +60,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "78589b3b69c687c01faf8425d928ff214562d528174d47418ebfbae136eabd8e",
-    "body_sha256": "4018b5515d3509a4e75dd1c531763cdf82c657d8e7a6b41875bd6da820dadbe0",
+    "body_sha256": "25eaa49dc5bff8a32bc61e4373237c09aa4d1a4a8fa63cb3fab691e6935c89a6",
     "command": "symplectic-codegen generate --catalog clipped_momentum --target cuda",
     "spec": {
         "format": 1,

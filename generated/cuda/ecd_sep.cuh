@@ -9,7 +9,7 @@
 //   log(s + dot(X, X)) + eta*log(L - floor)
 //
 // Update derived from it:
-//   X <- sqrt(s)*sqrt(-1 + exp(eta*Max(0, -log(-floor + L) + log(-floor + L0))))*X/sqrt(sum(X**2))
+//   X <- sqrt(s)*sqrt(-1 + exp(eta*max(0, -log(-floor + L) + log(-floor + L0))))*X/sqrt(sum(X**2))
 //   X <- X - eta*tau*G/(-L + floor)
 //   w <- w - 2*tau*X/(s + sum(X**2))
 //
@@ -295,7 +295,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "748a9451c62196633c31e92dd446d43a448b9f99e9a4fafd703e45d431501f70",
-    "body_sha256": "8321426fb684027c4bb448fde7b7303ee99e5553e14541611a2c4bdc208b3610",
+    "body_sha256": "c5ecb7c59bc5abad6eb3300e6a74b3cb67e0ae7c9d29f3bc53ad6655a4c4daef",
     "command": "symplectic-codegen generate --catalog ecd_sep --target cuda",
     "spec": {
         "energy": "eta*log(L0 - floor) + log(s)",

@@ -6,7 +6,7 @@ Hamiltonian::
 
 Update derived from it::
 
-    X <- sqrt(s)*sqrt(-1 + exp(eta*Max(0, -log(-floor + L) + log(-floor +
+    X <- sqrt(s)*sqrt(-1 + exp(eta*max(0, -log(-floor + L) + log(-floor +
         L0))))*X/sqrt(sum(X**2))
     X <- X - eta*tau*G/(-L + floor)
     w <- w - 2*tau*X/(s + sum(X**2))
@@ -68,7 +68,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "748a9451c62196633c31e92dd446d43a448b9f99e9a4fafd703e45d431501f70",
-    "body_sha256": "934463ec395b17f5523b2fb3be524adaab714bace20693632fa702a445d8b947",
+    "body_sha256": "9275bbca360a83744e2e566e0ff60d7ff7026e66c71e7dbafdcb6004a379ac17",
     "command": "symplectic-codegen generate --catalog ecd_sep --target cuda",
     "spec": {
         "energy": "eta*log(L0 - floor) + log(s)",

@@ -6,7 +6,7 @@ Hamiltonian::
 
 Update derived from it::
 
-    X <- sqrt(Max(0, (-floor + L0 + extra)**2/(-floor + L) - L + floor))*X/sqrt(sum(X**2))
+    X <- sqrt(max(0, (-floor + L0 + extra)**2/(-floor + L) - L + floor))*X/sqrt(sum(X**2))
     X <- X + tau*(1 + (-floor + L0 + extra)**2/(-floor + L)**2)*(-floor + L)*G/(-2*floor + 2*L0
         + 2*extra)
     w <- w - tau*(-floor + L)*X/(-floor + L0 + extra)
@@ -68,7 +68,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "037a5c9366c23309940146d2d43995d0aac9346010d80c81c0d9219a0b49fdc6",
-    "body_sha256": "207983e4ae3b96b9d37d9a8512f299f9a1dd61922468af24678acc2f68f9eba1",
+    "body_sha256": "0dda6c7df894c6e9c28b815cdcd2a09a4ba492fec5c42d6f8310b856b75e3dd9",
     "command": "symplectic-codegen generate --catalog bbi --target numba",
     "spec": {
         "time_step": "tau*(L - floor)/(L0 - floor + extra)",

@@ -7,7 +7,7 @@ Hamiltonian::
 Update derived from it::
 
     X <- momentum*X + (1 - momentum)*G
-    w <- w - lr*X*Min(delta, sqrt(sum(X**2)))/sqrt(sum(X**2))
+    w <- w - lr*X*min(delta, sqrt(sum(X**2)))/sqrt(sum(X**2))
 
 Hyperparameters:
     lr: learning rate. In [0, inf); required.
@@ -61,7 +61,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "78589b3b69c687c01faf8425d928ff214562d528174d47418ebfbae136eabd8e",
-    "body_sha256": "720c2c838875c833a8f7cfeb6391cc3a8b43c4a3c95fc3faef8b1aac3a60bf47",
+    "body_sha256": "ac3aedc113858ab03f5d91fa892de732815bed4a5f0d369cb0c133485a440c5a",
     "command": "symplectic-codegen generate --catalog clipped_momentum --target numba",
     "spec": {
         "format": 1,

@@ -6,7 +6,7 @@ Hamiltonian::
 
 Update derived from it::
 
-    X <- sqrt(s)*sqrt(-1 + exp(eta*Max(0, -log(-floor + L) + log(-floor +
+    X <- sqrt(s)*sqrt(-1 + exp(eta*max(0, -log(-floor + L) + log(-floor +
         L0))))*X/sqrt(sum(X**2))
     X <- X - eta*tau*G/(-L + floor)
     w <- w - 2*tau*X/(s + sum(X**2))
@@ -69,7 +69,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "748a9451c62196633c31e92dd446d43a448b9f99e9a4fafd703e45d431501f70",
-    "body_sha256": "3fd477cd07f6a7f7d531b435f14cee13a91534c139a6044c18ba3fb6cfeb05e8",
+    "body_sha256": "fe21a551cb2da008e4b05751bf6c1d74c423a367376b05ca6cba759388d16c09",
     "command": "symplectic-codegen generate --catalog ecd_sep --target numba",
     "spec": {
         "energy": "eta*log(L0 - floor) + log(s)",

@@ -72,7 +72,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "21c1d0764bb4eecc56870ccab5ab304e43b4d0c403742d7aeb558e14bb06b8e7",
-    "body_sha256": "bfef8fa7753c9520b33a24fac7e8e2b92172998c85b86bce5072f6b86211dcc8",
+    "body_sha256": "fa7d06b8359b8176593c6157ca68f5b1f90aa89bd921e0c7b8b51395cda6e96c",
     "command": "symplectic-codegen generate --catalog nose_hoover --target numba",
     "spec": {
         "format": 1,
@@ -200,7 +200,7 @@ def _block_stage_1(w):
     real = w.dtype.type
     one = real(1.0)
     count = real(0.0)
-    for i in range(w.size):
+    for _ in range(w.size):
         count = _add(count, one)
     return count
 

@@ -61,7 +61,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "5ce1a9b9d6f052d36c2986ca25c4bc5856213271efe79cad9ea212e186f3130f",
-    "body_sha256": "a09e99fdb84b3dcfbd1020a46a18c705e5f19625a77bcec8e58f62b55c3ae4bf",
+    "body_sha256": "37d86bb7647aee7bfc39cf731ad6e5837bd51714203cc22239556a84c2d670ec",
     "command": "symplectic-codegen generate --catalog relativistic_per_block --target numba",
     "spec": {
         "norms": "block",
@@ -380,7 +380,6 @@ class RelativisticPerBlock:
             momentum = np.float64(self.momentum)
             zeta = np.float64(self.zeta)
             speed = np.float64(self.speed)
-            active = np.array([G is not None for G in gradients])
             groups = self._groups(gradients)
             # impulse of the loss gradient: time average of the thermal mass over the step
             impulse = zeta * (1.0 - momentum)

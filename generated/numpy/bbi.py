@@ -6,7 +6,7 @@ Hamiltonian::
 
 Update derived from it::
 
-    X <- sqrt(Max(0, (-floor + L0 + extra)**2/(-floor + L) - L + floor))*X/sqrt(sum(X**2))
+    X <- sqrt(max(0, (-floor + L0 + extra)**2/(-floor + L) - L + floor))*X/sqrt(sum(X**2))
     X <- X + tau*(1 + (-floor + L0 + extra)**2/(-floor + L)**2)*(-floor + L)*G/(-2*floor + 2*L0
         + 2*extra)
     w <- w - tau*(-floor + L)*X/(-floor + L0 + extra)
@@ -65,7 +65,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "037a5c9366c23309940146d2d43995d0aac9346010d80c81c0d9219a0b49fdc6",
-    "body_sha256": "7afc772d6baa1a705881935831d13a6976da8c41661f196ac50fd13e8b576813",
+    "body_sha256": "1a5d94cb1d099ca83da3369f2b8e07c526cdc996259dab1152c53eb437d639b3",
     "command": "symplectic-codegen generate --catalog bbi --target numpy",
     "spec": {
         "time_step": "tau*(L - floor)/(L0 - floor + extra)",

@@ -14,9 +14,9 @@ Update derived from it::
 
 Hyperparameters:
     lr: learning rate. In [0, inf); required.
-    offset: steps before cooling sets in. In (0, inf); default 1.0.
+    offset: steps before cooling sets in. In [1, inf); default 1.0.
     zeta: weight of the first gradient in the momenta. In (0, inf); default 1.0.
-    p: order of the rate. In (0, inf); default 3.0.
+    p: order of the rate. In [1, 10]; default 3.0.
 
 State:
     X: energy moments.
@@ -63,8 +63,8 @@ PROVENANCE = {
     "integrator": "K C/2 B C/2",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "d91c7f4a76f4310c06ff574fa284e2edfc676b72aa32e991ff03a4f090a852cc",
-    "body_sha256": "bf51ebad1e4db8d7aa76d199280d1797606e09eeccd107fe5a9720b95596f33f",
+    "spec_sha256": "b248a2f481f673a5d1c305f673061a5e28d2533d35051009469d97e663763c04",
+    "body_sha256": "544b9b18928b93f49780ef251b40e5fc2afee095286555a316f50f5a93017b2c",
     "command": "symplectic-codegen generate --catalog bregman_polynomial --target numpy",
     "spec": {
         "format": 1,
@@ -75,7 +75,7 @@ PROVENANCE = {
             "the temperature of the\nmiddle of the step.\n"
         ),
         "hyperparameters": [
-            {"name": "p", "default": "3", "bounds": "(0, oo)", "meaning": "order of the rate"},
+            {"name": "p", "default": "3", "bounds": "[1, 10]", "meaning": "order of the rate"},
             {"name": "t0", "bounds": "(0, oo)", "meaning": "time at which cooling sets in"},
         ],
         "reparametrization": [
@@ -83,7 +83,7 @@ PROVENANCE = {
             {
                 "name": "offset",
                 "default": "1",
-                "bounds": "(0, oo)",
+                "bounds": "[1, oo)",
                 "meaning": "steps before cooling sets in",
                 "equals": "t0/tau",
             },
@@ -116,9 +116,9 @@ _HYPERPARAMETERS = ("lr", "offset", "zeta", "p")
 _BUFFERS = ("X",)
 _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "lr": ("[0, inf)", lambda x: x >= 0.0),
-    "offset": ("(0, inf)", lambda x: x > 0.0),
+    "offset": ("[1, inf)", lambda x: x >= 1.0),
     "zeta": ("(0, inf)", lambda x: x > 0.0),
-    "p": ("(0, inf)", lambda x: x > 0.0),
+    "p": ("[1, 10]", lambda x: 1.0 <= x <= 10.0),
 }
 
 

@@ -7,7 +7,7 @@ Hamiltonian::
 Update derived from it::
 
     X <- momentum*X + (1 - momentum)*G
-    w <- w - lr*X*Min(delta, sqrt(sum(X**2)))/sqrt(sum(X**2))
+    w <- w - lr*X*min(delta, sqrt(sum(X**2)))/sqrt(sum(X**2))
 
 Hyperparameters:
     lr: learning rate. In [0, inf); required.
@@ -58,7 +58,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "78589b3b69c687c01faf8425d928ff214562d528174d47418ebfbae136eabd8e",
-    "body_sha256": "5fe5ec1adcb3e29e153d222f33d8f81562dbb88dc88da40e32d58a6285bfffb7",
+    "body_sha256": "d0e90d7ec1d2746d064b15055eb2c6ff074c36ba753a365cc1baaefb5214d3dc",
     "command": "symplectic-codegen generate --catalog clipped_momentum --target numpy",
     "spec": {
         "format": 1,

@@ -6,7 +6,7 @@ Hamiltonian::
 
 Update derived from it::
 
-    X <- sqrt(s)*sqrt(-1 + exp(eta*Max(0, -log(-floor + L) + log(-floor +
+    X <- sqrt(s)*sqrt(-1 + exp(eta*max(0, -log(-floor + L) + log(-floor +
         L0))))*X/sqrt(sum(X**2))
     X <- X - eta*tau*G/(-L + floor)
     w <- w - 2*tau*X/(s + sum(X**2))
@@ -66,7 +66,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "748a9451c62196633c31e92dd446d43a448b9f99e9a4fafd703e45d431501f70",
-    "body_sha256": "92c52a1ead08d642a10b3834a5fc0a96cafa79f5783128aacd5e3282cf6d200e",
+    "body_sha256": "1cbeb19248e7fafd6084430599978c3655dc4a30bb35cbabe9dd9c9f457d2410",
     "command": "symplectic-codegen generate --catalog ecd_sep --target numpy",
     "spec": {
         "energy": "eta*log(L0 - floor) + log(s)",

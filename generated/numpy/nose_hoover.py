@@ -69,7 +69,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "21c1d0764bb4eecc56870ccab5ab304e43b4d0c403742d7aeb558e14bb06b8e7",
-    "body_sha256": "1a47a0b49d9c64d292e57e46236b0535d77e7c2f4b1ca045f320faf5cd6e7ca7",
+    "body_sha256": "bf6eef37e346bd04fa89c7fd76f593c4710061a88d00205f55c9b00f08d4791f",
     "command": "symplectic-codegen generate --catalog nose_hoover --target numpy",
     "spec": {
         "format": 1,
@@ -128,8 +128,7 @@ def stage_1(w: np.ndarray) -> np.float64:
     Returns:
         count: number of elements that take part.
     """
-    count = np.sum(np.broadcast_to(1.0, w.shape), dtype=np.float64)
-    return count
+    return np.float64(w.size) * 1.0
 
 
 def stage_2(

@@ -58,7 +58,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "5ce1a9b9d6f052d36c2986ca25c4bc5856213271efe79cad9ea212e186f3130f",
-    "body_sha256": "b96f0473028f7fd0f8ddd16aef59f5bd6317d6b3ce462a63409987ad03bd8344",
+    "body_sha256": "6a35aaa3705c9a5f4cc40fcd9b5256b9c07a718509c250f65bb37bffcb450b47",
     "command": "symplectic-codegen generate --catalog relativistic_per_block --target numpy",
     "spec": {
         "norms": "block",
@@ -205,7 +205,6 @@ class RelativisticPerBlock:
             momentum = np.float64(self.momentum)
             zeta = np.float64(self.zeta)
             speed = np.float64(self.speed)
-            active = np.array([G is not None for G in gradients])
             tensors = self._tensors(gradients)
             # impulse of the loss gradient: time average of the thermal mass over the step
             impulse = zeta * (1.0 - momentum)

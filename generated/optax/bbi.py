@@ -6,7 +6,7 @@ Hamiltonian::
 
 Update derived from it::
 
-    X <- sqrt(Max(0, (-floor + L0 + extra)**2/(-floor + L) - L + floor))*X/sqrt(sum(X**2))
+    X <- sqrt(max(0, (-floor + L0 + extra)**2/(-floor + L) - L + floor))*X/sqrt(sum(X**2))
     X <- X + tau*(1 + (-floor + L0 + extra)**2/(-floor + L)**2)*(-floor + L)*G/(-2*floor + 2*L0
         + 2*extra)
     w <- w - tau*(-floor + L)*X/(-floor + L0 + extra)
@@ -68,7 +68,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "037a5c9366c23309940146d2d43995d0aac9346010d80c81c0d9219a0b49fdc6",
-    "body_sha256": "9266f70a08b631158bf31ca65b6dd3a8a4a3157dfcebd0dd737f98022fa8d257",
+    "body_sha256": "a364120df354e8a191a05d312f755070373d6aac4c2ca07ea8b78f47256707a9",
     "command": "symplectic-codegen generate --catalog bbi --target optax",
     "spec": {
         "time_step": "tau*(L - floor)/(L0 - floor + extra)",

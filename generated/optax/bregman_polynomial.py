@@ -14,9 +14,9 @@ Update derived from it::
 
 Hyperparameters:
     lr: learning rate. In [0, inf); required.
-    offset: steps before cooling sets in. In (0, inf); default 1.0.
+    offset: steps before cooling sets in. In [1, inf); default 1.0.
     zeta: weight of the first gradient in the momenta. In (0, inf); default 1.0.
-    p: order of the rate. In (0, inf); default 3.0.
+    p: order of the rate. In [1, 10]; default 3.0.
 
 State:
     X: energy moments.
@@ -66,8 +66,8 @@ PROVENANCE = {
     "integrator": "K C/2 B C/2",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "d91c7f4a76f4310c06ff574fa284e2edfc676b72aa32e991ff03a4f090a852cc",
-    "body_sha256": "70567078db999ee9e300763358d67995e2e2dd649bc2406f526cb47100a4149f",
+    "spec_sha256": "b248a2f481f673a5d1c305f673061a5e28d2533d35051009469d97e663763c04",
+    "body_sha256": "925425783183e73d1a980b2050673272fd7681ce4c1358347299edf73694d855",
     "command": "symplectic-codegen generate --catalog bregman_polynomial --target optax",
     "spec": {
         "format": 1,
@@ -78,7 +78,7 @@ PROVENANCE = {
             "the temperature of the\nmiddle of the step.\n"
         ),
         "hyperparameters": [
-            {"name": "p", "default": "3", "bounds": "(0, oo)", "meaning": "order of the rate"},
+            {"name": "p", "default": "3", "bounds": "[1, 10]", "meaning": "order of the rate"},
             {"name": "t0", "bounds": "(0, oo)", "meaning": "time at which cooling sets in"},
         ],
         "reparametrization": [
@@ -86,7 +86,7 @@ PROVENANCE = {
             {
                 "name": "offset",
                 "default": "1",
-                "bounds": "(0, oo)",
+                "bounds": "[1, oo)",
                 "meaning": "steps before cooling sets in",
                 "equals": "t0/tau",
             },
@@ -116,9 +116,9 @@ __all__ = ["PROVENANCE", "BregmanPolynomialState", "bregman_polynomial"]
 
 _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "lr": ("[0, inf)", lambda x: x >= 0.0),
-    "offset": ("(0, inf)", lambda x: x > 0.0),
+    "offset": ("[1, inf)", lambda x: x >= 1.0),
     "zeta": ("(0, inf)", lambda x: x > 0.0),
-    "p": ("(0, inf)", lambda x: x > 0.0),
+    "p": ("[1, 10]", lambda x: 1.0 <= x <= 10.0),
 }
 
 
@@ -164,9 +164,9 @@ def bregman_polynomial(
 
     Args:
         lr: learning rate. In [0, inf); required.
-        offset: steps before cooling sets in. In (0, inf); default 1.0.
+        offset: steps before cooling sets in. In [1, inf); default 1.0.
         zeta: weight of the first gradient in the momenta. In (0, inf); default 1.0.
-        p: order of the rate. In (0, inf); default 3.0.
+        p: order of the rate. In [1, 10]; default 3.0.
         accumulator_dtype: the type of X; that of the parameter unless told, and float32 for
             narrower ones.
 

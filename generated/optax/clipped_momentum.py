@@ -7,7 +7,7 @@ Hamiltonian::
 Update derived from it::
 
     X <- momentum*X + (1 - momentum)*G
-    w <- w - lr*X*Min(delta, sqrt(sum(X**2)))/sqrt(sum(X**2))
+    w <- w - lr*X*min(delta, sqrt(sum(X**2)))/sqrt(sum(X**2))
 
 Hyperparameters:
     lr: learning rate. In [0, inf); required.
@@ -61,7 +61,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "78589b3b69c687c01faf8425d928ff214562d528174d47418ebfbae136eabd8e",
-    "body_sha256": "cfc790e002187702707ecf8e907c0e86be221996f16ace2cad6075c7118074f3",
+    "body_sha256": "e91fb1ab97d70a6bcbcd2d3fcc461a3a8a3eb9d4cb989239cba94b4cd5f8397a",
     "command": "symplectic-codegen generate --catalog clipped_momentum --target optax",
     "spec": {
         "format": 1,

@@ -6,7 +6,7 @@ Hamiltonian::
 
 Update derived from it::
 
-    X <- sqrt(s)*sqrt(-1 + exp(eta*Max(0, -log(-floor + L) + log(-floor +
+    X <- sqrt(s)*sqrt(-1 + exp(eta*max(0, -log(-floor + L) + log(-floor +
         L0))))*X/sqrt(sum(X**2))
     X <- X - eta*tau*G/(-L + floor)
     w <- w - 2*tau*X/(s + sum(X**2))
@@ -69,7 +69,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "748a9451c62196633c31e92dd446d43a448b9f99e9a4fafd703e45d431501f70",
-    "body_sha256": "b2f50c565f9e66a5f6479058ef58730e8c990da9ec9c947757c1177bc1aaf2c7",
+    "body_sha256": "d84fb8e811d9a4064eac6fd2c5ee82a855d52628c096dd86a98ad638259fdd27",
     "command": "symplectic-codegen generate --catalog ecd_sep --target optax",
     "spec": {
         "energy": "eta*log(L0 - floor) + log(s)",

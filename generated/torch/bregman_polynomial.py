@@ -14,9 +14,9 @@ Update derived from it::
 
 Hyperparameters:
     lr: learning rate. In [0, inf); required.
-    offset: steps before cooling sets in. In (0, inf); default 1.0.
+    offset: steps before cooling sets in. In [1, inf); default 1.0.
     zeta: weight of the first gradient in the momenta. In (0, inf); default 1.0.
-    p: order of the rate. In (0, inf); default 3.0.
+    p: order of the rate. In [1, 10]; default 3.0.
 
 State:
     X: energy moments.
@@ -71,8 +71,8 @@ PROVENANCE = {
     "integrator": "K C/2 B C/2",
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
-    "spec_sha256": "d91c7f4a76f4310c06ff574fa284e2edfc676b72aa32e991ff03a4f090a852cc",
-    "body_sha256": "273a5f21f4d6364e0b1f29c269b97c033e1a698e1bbd9b6aa7aeef90b75edf0b",
+    "spec_sha256": "b248a2f481f673a5d1c305f673061a5e28d2533d35051009469d97e663763c04",
+    "body_sha256": "8675ce923f825aeda3722ea78f879e422e9e8a7f20ecd1c6082272417c727500",
     "command": "symplectic-codegen generate --catalog bregman_polynomial --target torch",
     "spec": {
         "format": 1,
@@ -83,7 +83,7 @@ PROVENANCE = {
             "the temperature of the\nmiddle of the step.\n"
         ),
         "hyperparameters": [
-            {"name": "p", "default": "3", "bounds": "(0, oo)", "meaning": "order of the rate"},
+            {"name": "p", "default": "3", "bounds": "[1, 10]", "meaning": "order of the rate"},
             {"name": "t0", "bounds": "(0, oo)", "meaning": "time at which cooling sets in"},
         ],
         "reparametrization": [
@@ -91,7 +91,7 @@ PROVENANCE = {
             {
                 "name": "offset",
                 "default": "1",
-                "bounds": "(0, oo)",
+                "bounds": "[1, oo)",
                 "meaning": "steps before cooling sets in",
                 "equals": "t0/tau",
             },
@@ -135,9 +135,9 @@ _SCALARS = ("step",)
 _BUFFERS = ("X",)
 _BOUNDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "lr": ("[0, inf)", lambda x: x >= 0.0),
-    "offset": ("(0, inf)", lambda x: x > 0.0),
+    "offset": ("[1, inf)", lambda x: x >= 1.0),
     "zeta": ("(0, inf)", lambda x: x > 0.0),
-    "p": ("(0, inf)", lambda x: x > 0.0),
+    "p": ("[1, 10]", lambda x: 1.0 <= x <= 10.0),
 }
 
 
@@ -181,9 +181,9 @@ class BregmanPolynomial(torch.optim.Optimizer):
     Args:
         params: parameters or named parameters to optimize, or dicts that define groups of them.
         lr: learning rate. In [0, inf); required.
-        offset: steps before cooling sets in. In (0, inf); default 1.0.
+        offset: steps before cooling sets in. In [1, inf); default 1.0.
         zeta: weight of the first gradient in the momenta. In (0, inf); default 1.0.
-        p: order of the rate. In (0, inf); default 3.0.
+        p: order of the rate. In [1, 10]; default 3.0.
         maximize: go up instead of down.
         foreach: one call for many tensors at a time; None means where all of them are on CUDA.
         capturable: keep everything on the device of the parameters, so that a graph can capture

@@ -7,7 +7,7 @@ Hamiltonian::
 Update derived from it::
 
     X <- momentum*X + (1 - momentum)*G
-    w <- w - lr*X*Min(delta, sqrt(sum(X**2)))/sqrt(sum(X**2))
+    w <- w - lr*X*min(delta, sqrt(sum(X**2)))/sqrt(sum(X**2))
 
 Hyperparameters:
     lr: learning rate. In [0, inf); required.
@@ -66,7 +66,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "78589b3b69c687c01faf8425d928ff214562d528174d47418ebfbae136eabd8e",
-    "body_sha256": "51c6f155cac7f225e938b7587003f828cad38cab8f1af4f9769a043f8ecb2a48",
+    "body_sha256": "a682c0ecfce4e091e9ce526ee9dd1dbe217c648919c349ff8923c8ab512720ec",
     "command": "symplectic-codegen generate --catalog clipped_momentum --target torch",
     "spec": {
         "format": 1,

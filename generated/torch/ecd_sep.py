@@ -6,7 +6,7 @@ Hamiltonian::
 
 Update derived from it::
 
-    X <- sqrt(s)*sqrt(-1 + exp(eta*Max(0, -log(-floor + L) + log(-floor +
+    X <- sqrt(s)*sqrt(-1 + exp(eta*max(0, -log(-floor + L) + log(-floor +
         L0))))*X/sqrt(sum(X**2))
     X <- X - eta*tau*G/(-L + floor)
     w <- w - 2*tau*X/(s + sum(X**2))
@@ -74,7 +74,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "748a9451c62196633c31e92dd446d43a448b9f99e9a4fafd703e45d431501f70",
-    "body_sha256": "6d8270e79f79d6dee0459fb7db75819156a01ea00f44b37d8a2d8814dfdb7d67",
+    "body_sha256": "442e4724ab796ef61ff0bcd2389a6571032e2878761f4bd6ae3717c2c54f093e",
     "command": "symplectic-codegen generate --catalog ecd_sep --target torch",
     "spec": {
         "energy": "eta*log(L0 - floor) + log(s)",

@@ -77,7 +77,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "21c1d0764bb4eecc56870ccab5ab304e43b4d0c403742d7aeb558e14bb06b8e7",
-    "body_sha256": "7d2c47f54a68167d7f7f1c58a69657189317ecaf28122949549d8c7ff7aefd52",
+    "body_sha256": "6e7fec4c6bc588e76fe11d8469402dfca0af7e5aa79bac94a22462a2b419b45b",
     "command": "symplectic-codegen generate --catalog nose_hoover --target torch",
     "spec": {
         "format": 1,
@@ -1568,7 +1568,7 @@ def _block_stage_1(w, like):
     real = like.dtype.type
     one = real(1.0)
     count = real(0.0)
-    for i in range(w.size):
+    for _ in range(w.size):
         count = _add(count, one)
     return count
 

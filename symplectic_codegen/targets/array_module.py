@@ -7,13 +7,23 @@ lines for `templates/common/module.py.jinja`, which both the NumPy and the Numba
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from symplectic_codegen.errors import TargetError
 from symplectic_codegen.passes.cleanup import drop_unused
-from symplectic_codegen.rule.expression import ZERO, Expr, Ref, references, substitute
+from symplectic_codegen.rule.expression import (
+    ZERO,
+    Call,
+    Expr,
+    Op,
+    Ref,
+    references,
+    substitute,
+    walk,
+)
 from symplectic_codegen.rule.rule import (
     GRADIENT,
     LOSS,
@@ -284,6 +294,16 @@ def arguments_of(sweep: Sweep) -> tuple[str, ...]:
     return (*sweep.arrays, NOISE) if sweep.makes_noise else sweep.arrays
 
 
+def loop_header(size: str, body: Sequence[str]) -> str:
+    """The line that opens the loop over elements around `body`, at depth 1.
+
+    >>> loop_header("w.size", ["        total += one"])
+    '    for _ in range(w.size):'
+    """
+    index = "i" if any(re.search(r"\bi\b", line) for line in body) else "_"
+    return f"{INDENT}for {index} in range({size}):"
+
+
 def element_lines(
     elements: Iterable[Element],
     text: Callable[[Expr], str],
@@ -397,7 +417,12 @@ def step_code(
         elif new.name in used:
             inputs.append(f"{pad}{new.name} = {kept}")
     blocks = list(zip(prepared.original.block_states, rule.block_states, strict=True))
-    if prepared.has_blocks:
+    adds_blocks = any(
+        isinstance(e, Call) and e.op is Op.BLOCK_SUM
+        for expr in rule.scalar_expressions
+        for e in walk(expr)
+    )
+    if blocks or adds_blocks:
         inputs.append(f"{pad}active = np.array([G is not None for G in gradients])")
     inputs += [f"{pad}{new.name} = self._blocks[{quoted(old.name)}]" for old, new in blocks]
     guards: list[str] = []

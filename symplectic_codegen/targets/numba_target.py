@@ -9,6 +9,7 @@ from symplectic_codegen.targets.array_module import (
     common_context,
     element_lines,
     kernel_doc,
+    loop_header,
     prepare,
     step_code,
 )
@@ -128,14 +129,15 @@ def _loop(sweep: Sweep) -> list[str]:
         f"{INDENT}{name} = real({number_text(value).text})" for value, name in constants.items()
     ]
     lines += [f"{INDENT}{r.name} = real(0.0)" for r in sweep.reductions]
-    lines.append(f"{INDENT}for i in range({first}.size):")
+    body = []
     if sweep.makes_noise:
-        lines.append(f"{INDENT * 2}{NOISE} = real(_normal(seed, step, np.uint64(origin + i)))")
-    lines += element_lines(sweep.elements, printer, 2, taken)
-    lines += [f"{INDENT * 2}{r.name} = _add({r.name}, {printer(r.expr)})" for r in sweep.reductions]
-    lines += [
+        body.append(f"{INDENT * 2}{NOISE} = real(_normal(seed, step, np.uint64(origin + i)))")
+    body += element_lines(sweep.elements, printer, 2, taken)
+    body += [f"{INDENT * 2}{r.name} = _add({r.name}, {printer(r.expr)})" for r in sweep.reductions]
+    body += [
         f"{INDENT * 2}{store.target}[i] = {_stored(store.source, sweep)}" for store in sweep.stores
     ]
+    lines += [loop_header(f"{first}.size", body), *body]
     if sweep.reductions:
         lines += listed("return ", [r.name for r in sweep.reductions], "", 1)
     return lines

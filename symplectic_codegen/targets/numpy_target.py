@@ -84,9 +84,13 @@ def _body(sweep: Sweep) -> list[str]:
             varying.add(element.name)
     for reduction in sweep.reductions:
         summand = ARRAY(reduction.expr)
-        if not references(reduction.expr) & varying:
-            summand = f"np.broadcast_to({summand}, {first}.shape)"
-        lines.append(f"{INDENT}{reduction.name} = np.sum({summand}, dtype=np.float64)")
+        if references(reduction.expr) & varying:
+            value = f"np.sum({summand}, dtype=np.float64)"
+        else:
+            value = f"np.float64({first}.size) * {summand}"
+        if len(sweep.reductions) == 1 and not sweep.stores:
+            return [*lines, f"{INDENT}return {value}"]
+        lines.append(f"{INDENT}{reduction.name} = {value}")
     lines += [f"{INDENT}{store.target}[...] = {store.source}" for store in sweep.stores]
     if sweep.reductions:
         lines += listed("return ", [r.name for r in sweep.reductions], "", 1)

@@ -16,6 +16,7 @@ from symplectic_codegen.targets.array_module import (
     Sweep,
     assignment_lines,
     element_lines,
+    loop_header,
     raise_lines,
 )
 from symplectic_codegen.targets.printing import (
@@ -375,24 +376,23 @@ def _loop(sweep: Sweep, scales: bool) -> list[str]:
         f"{INDENT}{name} = real({number_text(value).text})" for value, name in constants.items()
     ]
     lines += [f"{INDENT}{r.name} = real(0.0)" for r in sweep.reductions]
-    lines.append(f"{INDENT}for i in range({sweep.arrays[0]}.size):")
+    body = []
     if PARAMETER in read:
-        lines.append(f"{pad}w_i = _wide(w[i])")
+        body.append(f"{pad}w_i = _wide(w[i])")
     if scales and GRADIENT in read:
-        lines.append(f"{pad}G_i = {FACTOR} * _wide(G[i])")
+        body.append(f"{pad}G_i = {FACTOR} * _wide(G[i])")
     if sweep.makes_noise:
-        lines.append(f"{pad}place = np.uint64(offset + i)")
-        lines.append(f"{pad}number = start + place // run * jump + place % run")
-        lines.append(f"{pad}{NOISE} = real(_element_normal(seed, step, number))")
-    lines += element_lines(sweep.elements, printer, 2, taken)
-    lines += [f"{pad}{r.name} = _add({r.name}, {printer(r.expr)})" for r in sweep.reductions]
+        body.append(f"{pad}place = np.uint64(offset + i)")
+        body.append(f"{pad}number = start + place // run * jump + place % run")
+        body.append(f"{pad}{NOISE} = real(_element_normal(seed, step, number))")
+    body += element_lines(sweep.elements, printer, 2, taken)
+    body += [f"{pad}{r.name} = _add({r.name}, {printer(r.expr)})" for r in sweep.reductions]
     for store in sweep.stores:
         source = printer(Ref(store.source))
         halves = store.target in (PARAMETER, GRADIENT)
         value = f"_narrow({source}, {store.target})" if halves else source
-        lines.append(f"{pad}{store.target}[i] = {value}")
+        body.append(f"{pad}{store.target}[i] = {value}")
+    lines += [loop_header(f"{sweep.arrays[0]}.size", body), *(body or [f"{pad}pass"])]
     if sweep.reductions:
         lines += listed("return ", [r.name for r in sweep.reductions], "", 1)
-    if not sweep.elements and not sweep.stores and not sweep.reductions:
-        lines.append(f"{pad}pass")
     return lines

@@ -8,8 +8,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -194,22 +196,55 @@ def _module_rungs(
 
 
 def validate_paths(
-    paths: Iterable[Path], progress: Callable[[str], None] | None = None
+    paths: Iterable[Path], progress: Callable[[str], None] | None = None, jobs: int = 1
 ) -> Iterator[Report]:
     """Reports on generated files, and on all of them in folders, in the order of their names.
 
     Args:
         paths: files, or folders that are searched for Python files with PROVENANCE.
-        progress: told the path of each file before it is validated.
+        progress: told the path of each file before its report is made, or waited for.
+        jobs: processes. With more than one, a script needs its ``if __name__ == "__main__":``.
 
     Raises:
         ValidationInputError: a path does not exist, or has no generated optimizer.
     """
+    files = [item for root in paths for item in _generated(root)]
+    groups = _by_spec(files)
+    tell = progress or (lambda path: None)
+    if min(jobs, len(groups)) == 1:
+        cache: dict[str, Oracle] = {}
+        for path, text in files:
+            tell(path.as_posix())
+            yield validate_source(text, path.as_posix(), cache, _beside(path))
+        return
+    # A process takes all files of one spec, which share its oracles.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(jobs, len(groups)), mp_context=context) as pool:
+        try:
+            running = {spec: pool.submit(_validate_group, group) for spec, group in groups.items()}
+            for path, text in files:
+                tell(path.as_posix())
+                yield running[_spec_hash(text)].result()[path]
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _spec_hash(text: str) -> str:
+    return str((read_provenance(text) or {}).get("spec_sha256"))
+
+
+def _by_spec(files: Iterable[tuple[Path, str]]) -> dict[str, list[tuple[Path, str]]]:
+    groups: dict[str, list[tuple[Path, str]]] = {}
+    for path, text in files:
+        groups.setdefault(_spec_hash(text), []).append((path, text))
+    return groups
+
+
+def _validate_group(group: list[tuple[Path, str]]) -> dict[Path, Report]:
     cache: dict[str, Oracle] = {}
-    for path, text in [item for root in paths for item in _generated(root)]:
-        if progress is not None:
-            progress(path.as_posix())
-        yield validate_source(text, path.as_posix(), cache, _beside(path))
+    return {
+        path: validate_source(text, path.as_posix(), cache, _beside(path)) for path, text in group
+    }
 
 
 def _beside(path: Path) -> dict[str, str]:

@@ -10,7 +10,8 @@ import sympy as sp
 
 from symplectic_codegen.algebra.proof import POINTS, vanishes
 from symplectic_codegen.verification.claims import Case, Claim, Setting, Source, Verdict
-from symplectic_codegen.verification.context import Context, make_context
+from symplectic_codegen.verification.context import Context
+from symplectic_codegen.verification.contexts import make_context
 from symplectic_codegen.verification.dimensions import UnbalancedError, Units
 from symplectic_codegen.verification.formulas import relation_latex
 from symplectic_codegen.verification.points import (

@@ -24,6 +24,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
+from symplectic_codegen.arrangements import Arrangement
 from symplectic_codegen.verification.pictures import Picture
 
 __all__ = ["ARBITRARY", "Case", "Claim", "Picture", "Setting", "Source", "Verdict"]
@@ -54,6 +55,8 @@ class Setting:
         dim: an explicit number of weights; coordinates are then w1, w2, ..., X1, X2, ...
         brackets: brackets of coordinates that a text prints, instead of those of the phase space;
             only with `dim`. An entry ("w", "X", a) stands for {w_i, X_j} = a delta_ij.
+        arrangement: a system composed from parts instead of a phase space; its coordinates go by
+            their names, and relations may use what `verification/arranged.py` lists.
         opaque: undefined functions, by name, with the names of their arguments; only with `dim`.
         where: definitions, by name: a text, or a SymPy expression.
         functions: further functions, by name; they take and return SymPy expressions.
@@ -67,6 +70,7 @@ class Setting:
     with_energy: bool = False
     dim: int | None = None
     brackets: tuple[tuple[str, str, str], ...] = ()
+    arrangement: Arrangement | None = None
     opaque: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     where: Mapping[str, Any] = field(default_factory=dict)
     functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)

@@ -568,9 +568,3 @@ def _derived(
 @lru_cache(maxsize=16)
 def _from_catalogue(name: str) -> Derivation:
     return Derivation(catalog.load(name))
-
-
-def make_context(setting: Setting, where: Mapping[str, Any]) -> Context:
-    """The context of a setting, with the definitions of a claim added."""
-    kind = SymbolicContext if setting.dim is None else ExplicitContext
-    return kind(setting, where)

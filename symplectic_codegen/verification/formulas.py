@@ -135,15 +135,20 @@ def name_latex(name: str) -> str:
     return _letter(name)
 
 
+def _upright(word: str) -> str:
+    escaped = word.replace("_", r"\_")
+    return rf"\mathrm{{{escaped}}}"
+
+
 def _letter(name: str) -> str:
     stem, digits = re.fullmatch(r"(.*?)(\d*)", name).groups()  # type: ignore[union-attr]
     if "_" in stem:
         head, _, tail = stem.partition("_")
-        tail = rf"\mathrm{{{tail}}}" if len(tail) > 1 else tail
+        tail = _upright(tail) if len(tail) > 1 else tail
         return _subscripted(_letter(head), f"{tail}{digits}")
     letter = f"\\{stem}" if stem in _GREEK else _NAMES.get(stem, stem)
     if len(letter) > 1 and not letter.startswith("\\"):
-        letter = rf"\mathrm{{{letter}}}"
+        letter = _upright(letter)
     return f"{letter}_{{{digits}}}" if digits else letter
 
 

@@ -22,7 +22,8 @@ from symplectic_codegen.verification.checking import (
     is_refuted,
 )
 from symplectic_codegen.verification.claims import Claim, Setting, Source
-from symplectic_codegen.verification.context import Context, make_context
+from symplectic_codegen.verification.context import Context
+from symplectic_codegen.verification.contexts import make_context
 from symplectic_codegen.verification.dimensions import Units
 from symplectic_codegen.verification.patience import OutOfTimeError, patience
 from symplectic_codegen.verification.points import trusted_text

@@ -15,6 +15,7 @@ from symplectic_codegen.algebra.notation import unicode_name
 from symplectic_codegen.algebra.samples import reproducible_value
 from symplectic_codegen.algebra.symbols import G, L, d
 from symplectic_codegen.algebra.vector import HessianProduct, Total, components
+from symplectic_codegen.arrangements.smooth import concrete
 
 DIGITS: Final = 30  # of trusted values
 _WORKING: Final = 50  # digits carried
@@ -58,12 +59,12 @@ class _Chosen:
         return total + total**3 / 5 + sp.Add(*(a**2 * (i + 1) for i, a in enumerate(arguments)))
 
     def write(self, expr: sp.Expr) -> sp.Expr:
-        written = self._summed(expr) if _is_symbolic(expr) else expr
+        written = self._summed(expr) if _is_symbolic(expr) else concrete(expr)
         while unknown := sorted(written.atoms(AppliedUndef), key=_by_depth):
             # The innermost first: what stands in the arguments of others changes their arguments.
             function = unknown[0]
-            concrete = self.opaque(function.func.__name__, function.args)
-            written = written.subs(function, concrete).doit()
+            chosen = self.opaque(function.func.__name__, function.args)
+            written = written.subs(function, chosen).doit()
         return written
 
     def _summed(self, expr: sp.Expr) -> sp.Expr:

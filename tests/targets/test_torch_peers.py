@@ -22,14 +22,21 @@ from symplectic_codegen.rule.interpreter import (  # noqa: E402
 )
 
 STEPS = 1000
-SGD, RMSPROP, ADAM, ADAMW = (
-    torch.optim.SGD, torch.optim.RMSprop, torch.optim.Adam, torch.optim.AdamW
+WARM = 500  # 0.9**500 is nothing next to 1
+SGD, RMSPROP, ADAM, ADAMW, NADAM = (
+    torch.optim.SGD, torch.optim.RMSprop, torch.optim.Adam, torch.optim.AdamW, torch.optim.NAdam
 )  # fmt: skip
 
 # (entry, its hyperparameters, the peer, its hyperparameters)
 PEERS: dict[str, tuple[str, dict[str, Any], Any, dict[str, Any]]] = {
     "sgd": ("gradient_descent", {"lr": 0.1}, SGD, {"lr": 0.1}),
     "momentum": ("heavy_ball", {"lr": 0.02, "momentum": 0.9}, SGD, {"lr": 0.02, "momentum": 0.9}),
+    "nesterov": (
+        "nesterov",
+        {"lr": 0.02, "momentum": 0.9},
+        SGD,
+        {"lr": 0.02, "momentum": 0.9, "nesterov": True},
+    ),
     "weight decay": (
         "weight_decay",
         {"lr": 0.02, "momentum": 0.75, "zeta": 4.0, "decay": 0.01},
@@ -44,8 +51,20 @@ PEERS: dict[str, tuple[str, dict[str, Any], Any, dict[str, Any]]] = {
         ADAMW,
         {"lr": 1e-3, "betas": (0.8, 0.95), "weight_decay": 0.1},
     ),
+    # So large a decay of the momentum's own schedule leaves the constant momentum of the paper.
+    "nadam": ("nadam", {"lr": 2e-3}, NADAM, {"lr": 2e-3, "momentum_decay": 1e9}),
 }
-LONG = ("sgd", "weight decay", "rmsprop", "adamw")  # their rounding analysis takes a while
+LONG = ("sgd", "nesterov", "weight decay", "rmsprop", "adamw", "nadam")  # in single precision
+
+
+def rates(peer: str) -> list[float]:
+    """The learning rate of each step.
+
+    The bias corrections of the two NAdam differ by powers of the momentum, and torch keeps its own
+    in single precision: the weights wait until they are 1.
+    """
+    lr = PEERS[peer][3].get("lr", 1e-3)
+    return [1e-300] * (WARM if peer == "nadam" else 0) + [lr] * STEPS
 
 
 @cache
@@ -68,18 +87,19 @@ def network(dtype: torch.dtype) -> torch.nn.Module:
 def train(
     net: torch.nn.Module,
     optimizer: Any,
-    steps: int = STEPS,
-    around: Callable[[], None] = lambda: None,
+    rates: list[float],
+    around: Callable[[float], None] = lambda lr: None,
 ) -> None:
     dtype = next(net.parameters()).dtype
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(32, 4, generator=generator, dtype=torch.float64)
     y = torch.stack([x[:, 0] * x[:, 1], x[:, 2].abs()], dim=1)
     x, y = x.to(dtype), y.to(dtype)
-    for _ in range(steps):
+    for lr in rates:
+        optimizer.param_groups[0]["lr"] = lr
         optimizer.zero_grad()
         (net(x) - y).square().mean().backward()
-        around()
+        around(lr)
         optimizer.step()
 
 
@@ -92,12 +112,13 @@ def test_a_thousand_steps_in_double_precision(peer: str, fused: bool) -> None:
     params = [torch.nn.Parameter(p.detach().clone()) for p in theirs.parameters()]
     optimizer = generated(name)(params, **values, fused=fused)
 
-    def follow() -> None:
+    def follow(lr: float) -> None:
+        optimizer.param_groups[0]["lr"] = lr
         for p, q in zip(params, theirs.parameters(), strict=True):
             p.grad = q.grad
         optimizer.step()
 
-    train(theirs, cls(theirs.parameters(), **options), around=follow)
+    train(theirs, cls(theirs.parameters(), **options), rates(peer), follow)
     start = list(network(torch.float64).parameters())
     for p, q, before in zip(params, theirs.parameters(), start, strict=True):
         scale = float(q.detach().abs().max())
@@ -124,15 +145,16 @@ def test_a_thousand_steps_in_single_precision(peer: str) -> None:
     w = numbers.vector(_joined(params))
     state = initial_state(rule, used, len(w), numbers)
 
-    def follow() -> None:
+    def follow(lr: float) -> None:
         nonlocal state, w
+        optimizer.param_groups[0]["lr"] = used["lr"] = lr
         grads = [q.grad for q in theirs.parameters()]
         for p, g in zip(params, grads, strict=True):
             p.grad = g.clone()
         optimizer.step()
         state, w = interpret(rule, used, state, w, _joined(grads), None, numbers)
 
-    train(theirs, cls(theirs.parameters(), **options), around=follow)
+    train(theirs, cls(theirs.parameters(), **options), rates(peer), follow)
     expected, found = _joined(list(theirs.parameters())), _joined(params)
     error = np.abs(found - expected)
     assert (error <= 2 * w.error).all()
@@ -170,12 +192,12 @@ def test_recipes_do_what_torch_does_around_a_step(fused: bool) -> None:
     other.register_step_post_hook(lambda *_: average.update_parameters(theirs))
     norms = []
 
-    def clip() -> None:
+    def clip(lr: float) -> None:
         norms.append(torch.nn.utils.clip_grad_norm_(theirs.parameters(), 0.1).item())
 
     one.zero_grad = lambda: None  # the step does it
-    train(ours, one, 200)
-    train(theirs, other, 200, clip)
+    train(ours, one, [1e-2] * 200)
+    train(theirs, other, [1e-2] * 200, clip)
     assert min(norms) < 0.1 < max(norms)
     pairs = zip(ours.parameters(), theirs.parameters(), average.module.parameters(), strict=True)
     for p, q, mean in pairs:

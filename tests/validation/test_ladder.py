@@ -185,6 +185,7 @@ def test_paths(tmp_path: Path) -> None:
     assert [Path(p).name for p in seen] == ["gradient_descent.py", "momentum.py"]
     # The time a report took is no part of its value.
     assert reports == list(validate_paths([tmp_path]))
+    assert reports == list(validate_paths([tmp_path], jobs=2))
 
 
 @pytest.mark.parametrize("content", [None, "x = 1\n", "PROVENANCE = open('x')\n"])

@@ -7,7 +7,7 @@ import sympy as sp
 
 from symplectic_codegen.verification.checking import judge
 from symplectic_codegen.verification.claims import ARBITRARY, Setting
-from symplectic_codegen.verification.context import make_context
+from symplectic_codegen.verification.contexts import make_context
 from symplectic_codegen.verification.relations import SourceError, parse_relations
 
 COOLED = ARBITRARY.having(

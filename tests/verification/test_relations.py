@@ -11,7 +11,7 @@ from symplectic_codegen.errors import HamiltonianSyntaxError
 from symplectic_codegen.language.parser import parse_tree
 from symplectic_codegen.language.syntax import Node
 from symplectic_codegen.verification.claims import ARBITRARY
-from symplectic_codegen.verification.context import make_context
+from symplectic_codegen.verification.contexts import make_context
 from symplectic_codegen.verification.formulas import text_latex
 from symplectic_codegen.verification.relations import SourceError, parse_relations, to_text
 
