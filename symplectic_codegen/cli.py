@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from symplectic_codegen.errors import OutputError, SpecError, SymplecticCodegenError
+from symplectic_codegen.errors import OutOfTimeError, OutputError, SpecError, SymplecticCodegenError
 from symplectic_codegen.provenance import MANIFEST, VERSION
 
 if TYPE_CHECKING:
@@ -217,7 +217,8 @@ def verdict(
 
         found = judgement.representation
         if found is None or not judgement.is_representable or not found.toml:
-            raise OutputError(f"{save}: there is no spec to write")
+            what = "a whole update rule that has a Hamiltonian"
+            raise OutputError(f"{save}: not written, a spec is made of {what}")
         write_files(save.parent, {save.name: found.toml})
         click.echo(f"{save}", err=True)
     if not judgement.is_representable:
@@ -665,7 +666,7 @@ def _time_limit(seconds: int) -> Iterator[None]:
         return
 
     def give_up(signum: int, frame: object) -> None:
-        raise SymplecticCodegenError(
+        raise OutOfTimeError(
             f"the derivation took more than {seconds} s and was stopped; simplify the Hamiltonian"
         )
 

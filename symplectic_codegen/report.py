@@ -14,7 +14,7 @@ from symplectic_codegen.algebra.notation import to_latex, to_unicode
 from symplectic_codegen.algebra.proof import Claim, Verdict, vanishes
 from symplectic_codegen.algebra.symbols import U, X, beta, h, k, w
 from symplectic_codegen.driver import Derivation
-from symplectic_codegen.errors import SymplecticCodegenError
+from symplectic_codegen.errors import OutOfTimeError, SymplecticCodegenError
 from symplectic_codegen.geometry.explicit import (
     SymplecticStructure,
     exterior_derivative,
@@ -246,6 +246,8 @@ def _definitions(derivation: Derivation) -> tuple[Formula, ...]:
 def _refusal(derivation: Derivation) -> str:
     try:
         _ = derivation.update
+    except OutOfTimeError:
+        raise
     except SymplecticCodegenError as error:
         return str(error)
     return ""
