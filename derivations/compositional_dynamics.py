@@ -51,7 +51,7 @@ _TOGETHER = nest(_F, _G)
 
 def _machines() -> dict[str, sp.Expr]:
     """What the composed machines make of the states, by names."""
-    found = {}
+    found: dict[str, sp.Expr] = {}
     for name, semantics in (("conf", configuration), ("phase", phase)):
         composed = plug(semantics(_F), semantics(_G))
         found |= {f"{name}_{z}": new for z, new in composed.next.items()}

@@ -81,9 +81,17 @@ class AnalysisError(SymplecticCodegenError):
     """A quantity of the analysis does not exist for this rule, or is out of reach; says which."""
 
 
+class OutOfTimeError(SymplecticCodegenError):
+    """A derivation took longer than it may; no reason for anything that is not derived."""
+
+
 class TargetError(SymplecticCodegenError):
     """A target cannot express a rule, or what it needs is not installed."""
 
 
 class OutputError(SymplecticCodegenError):
     """Files could not be written or read."""
+
+
+class SymmetryError(SymplecticCodegenError):
+    """A symmetry has no charge, or no law of it, in the system that was given."""

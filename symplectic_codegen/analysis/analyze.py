@@ -23,12 +23,21 @@ from symplectic_codegen.analysis.fluctuation import Fluctuation, fluctuation
 from symplectic_codegen.analysis.linear_flow import LinearFlow, linear_flow
 from symplectic_codegen.analysis.linear_step import LinearStep, linearised_step, settled
 from symplectic_codegen.analysis.lyapunov import FlowEnergy, StepEnergy, flow_energy, step_energy
-from symplectic_codegen.analysis.modified import ModifiedHamiltonian, modified_hamiltonian
+from symplectic_codegen.analysis.modified import (
+    MAX_ORDER,
+    ModifiedHamiltonian,
+    modified_hamiltonian,
+)
 from symplectic_codegen.analysis.optimum import Optimum, optimum
 from symplectic_codegen.analysis.parameters import Reading, reading_of
 from symplectic_codegen.analysis.stability import Rate, Stability, rate, stability
 from symplectic_codegen.driver import Derivation, derive
-from symplectic_codegen.errors import AnalysisError, SpecError, SymplecticCodegenError
+from symplectic_codegen.errors import (
+    AnalysisError,
+    OutOfTimeError,
+    SpecError,
+    SymplecticCodegenError,
+)
 from symplectic_codegen.language.hamiltonian import Hamiltonian, parse_loss
 from symplectic_codegen.language.spec import Spec
 from symplectic_codegen.report import (
@@ -212,6 +221,8 @@ class Analysis:
     def _finding(self, name: str) -> Finding:
         try:
             return Finding(name, getattr(self, name.replace("-", "_")))
+        except OutOfTimeError:
+            raise
         except SymplecticCodegenError as error:
             return Finding(name, None, str(error))
 
@@ -279,6 +290,8 @@ def analyze(
             close = get_close_matches(name, QUANTITIES, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(QUANTITIES)}"
             raise SpecError(f"there is no quantity {name!r}; {hint}")
+    if not 0 <= order <= MAX_ORDER:
+        raise SpecError(f"the order of a modified Hamiltonian lies between 0 and {MAX_ORDER}")
     if isinstance(source, Derivation):
         if integrator is not None:
             raise SpecError("a derivation has its integrator already: give the spec instead")

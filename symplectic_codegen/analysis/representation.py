@@ -25,7 +25,7 @@ from symplectic_codegen.analysis.normal_form import Kind, NormalForm, Obstructio
 from symplectic_codegen.analysis.potential import are_equal, potential
 from symplectic_codegen.discretization.update import STEP_NUMBER
 from symplectic_codegen.driver import Derivation
-from symplectic_codegen.errors import SymplecticCodegenError
+from symplectic_codegen.errors import OutOfTimeError, SymplecticCodegenError
 from symplectic_codegen.language.proposals import STEP
 from symplectic_codegen.language.spec import Spec
 
@@ -457,6 +457,8 @@ def _finished(
     try:
         spec = Spec.from_toml(toml, NAME)
         claims = _proof(form, Derivation(spec), scale, tuple(names.named), fields)
+    except OutOfTimeError:
+        raise
     except SymplecticCodegenError as error:
         failed = Claim("the engine derives this rule", Verdict.ASSUMED, f"not derived: {error}")
         return Representation(

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import sympy as sp
 
-from symplectic_codegen.errors import SymplecticCodegenError
+from symplectic_codegen.errors import OutOfTimeError, SymplecticCodegenError
 from symplectic_codegen.language.syntax import Node
 from symplectic_codegen.verification.checking import (
     TRUSTED_POINTS,
@@ -25,7 +25,7 @@ from symplectic_codegen.verification.claims import Claim, Setting, Source
 from symplectic_codegen.verification.context import Context
 from symplectic_codegen.verification.contexts import make_context
 from symplectic_codegen.verification.dimensions import Units
-from symplectic_codegen.verification.patience import OutOfTimeError, patience
+from symplectic_codegen.verification.patience import patience
 from symplectic_codegen.verification.points import trusted_text
 from symplectic_codegen.verification.relations import Relation, parse_relations
 

@@ -7,11 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from symplectic_codegen.errors import SymplecticCodegenError
-
-
-class OutOfTimeError(SymplecticCodegenError):
-    """A check took longer than it may."""
+from symplectic_codegen.errors import OutOfTimeError
 
 
 @contextmanager

@@ -206,7 +206,30 @@ def test_three_over_t() -> None:
     assert flow.friction == 0
 
 
-@pytest.mark.parametrize("name", sc.catalog.names())
+# Why there is no matrix, no rate of it, or no region of stability.
+WITHOUT_REGION = {
+    "bbi": "reads the loss",
+    "bregman_exponential": "grows without bound",
+    "bregman_polynomial": "grows without bound",
+    "clipped_momentum": "not smooth at the minimum",
+    "ecd_sep": "reads the loss",
+    "lion": "not smooth at the minimum",
+    "loss_cooling": "reads the energy U, the loss",
+    "mirror_descent": "higher orders decide",
+    "normalized_momentum": "not smooth at the minimum",
+    "nose_hoover": "reads the energy U",
+    "relativistic_lagged": "reads the sum that the last drift was made with",
+    "signum": "not smooth at the minimum",
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT_REGION)
+def test_what_has_no_region_says_why(name: str) -> None:
+    with pytest.raises(AnalysisError, match=WITHOUT_REGION[name]):
+        _ = (of(name).rate, of(name).stability)
+
+
+@pytest.mark.parametrize("name", sorted(set(sc.catalog.names()) - set(WITHOUT_REGION)))
 def test_the_rate_is_the_spectral_radius(name: str) -> None:
     """Both branches against NumPy's eigenvalues at curvatures on both sides of each edge."""
     analysis = of(name)

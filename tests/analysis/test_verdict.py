@@ -107,9 +107,14 @@ NONE = {
         "w = w - lr*m/(sqrt(q) + eps)",
     ),
     "AdaGrad-norm": (Kind.STATE, "q = q + dot(G, G); w = w - lr*G/sqrt(q)"),
-    "extragradient": (Kind.GRADIENTS, "y = w - lr*G; w = w - lr*grad(y)"),
     "Polyak's step": (Kind.POSITION, "w = w - L*G/dot(G, G)"),
     "metric of the place": (Kind.POSITION, "X = mu*X + G; w = w - lr*X*(1 + dot(w, w))"),
+}
+
+
+# What was not found and may be there all the same.
+UNDECIDED = {
+    "extragradient": (Kind.GRADIENTS, "y = w - lr*G; w = w - lr*grad(y)"),
     "a schedule in the norm": (
         Kind.TIME,
         "X = mu*X + G; w = w - lr*X/(1 + b*n*dot(X, X) + dot(X, X)**2)",
@@ -142,14 +147,52 @@ def test_accepted_with_memory_fields(name: str) -> None:
     assert any("memory field" in note for note in found.notes)
 
 
+# What obstructs the search that is made, and is no proof that there is nothing to find.
+OPEN = {"extragradient", "a schedule in the norm"}
+
+
 @pytest.mark.parametrize("name", NONE)
 def test_rejected_with_the_reason(name: str) -> None:
     kind, text = NONE[name]
     found = judge(text)
-    assert found.outcome is Outcome.NONE
+    assert found.outcome is (Outcome.UNDECIDED if name in OPEN else Outcome.NONE)
     assert not found.is_representable
     assert [o.kind for o in found.obstructions] == [kind]
     assert found.hamiltonian == ""
+
+
+@pytest.mark.parametrize("name", UNDECIDED)
+def test_left_open_with_the_reason(name: str) -> None:
+    kind, text = UNDECIDED[name]
+    found = judge(text)
+    assert found.outcome is Outcome.UNDECIDED
+    assert not found.is_representable
+    assert [o.kind for o in found.obstructions] == [kind]
+    assert not any(o.is_decisive for o in found.obstructions)
+
+
+def test_noise_that_is_not_added_says_nothing_else() -> None:
+    (found,) = judge("X = norm(X)*noise/norm(noise); w = w - lr*X").obstructions
+    assert found.kind is Kind.RANDOM
+    assert found.beyond == ""
+    (added,) = judge("X = mu*X + G + s*noise; w = w - lr*X").obstructions
+    assert (added.kind, "noise" in added.beyond) == (Kind.NOISE, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "beyond"),
+    [
+        ("X = mu*X + G; w = w - lr*(mu*X + G)", "gradient"),
+        ("u = a*X + G; X = b*X + G; w = w - lr*sign(u)", "momenta"),
+        ("u = a*X + G; X = b*X + G; w = w - lr*u/norm(u)", "momenta"),
+        ("X = mu*X + G; w = w - lr*X*(1 + sign(X*G))/2", ""),
+        ("X = mu*X + G; w = w - lr*X - a*G*dot(X, X)", ""),
+    ],
+)
+def test_what_could_stand_in_for_a_second_look_at_the_gradient(text: str, beyond: str) -> None:
+    """A readout is named only where the velocity is one."""
+    (found,) = [o for o in judge(text).obstructions if o.kind is Kind.READOUT]
+    assert (beyond in found.beyond) if beyond else found.beyond == ""
 
 
 def test_every_obstruction_is_listed() -> None:
