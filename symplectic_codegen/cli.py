@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PROGRAM = "symplectic-codegen"
 DERIVATION_SECONDS = 120  # a hostile Hamiltonian is given up after this time
+_SYMMETRIES = click.Choice(["translation", "scaling", "rotation"])
 _FORMATS = click.Choice(["text", "latex", "json"])
 
 
@@ -95,18 +96,27 @@ def _source_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @main.command()
 @_source_options
 @click.option("--dim", type=click.IntRange(1, 100), help="Also write d = N out, and compare.")
+@click.option(
+    "--symmetry",
+    type=_SYMMETRIES,
+    help="Also the Noether charge, for a loss with this symmetry.",
+)
+@click.option("--block", is_flag=True, help="The symmetry moves a block of the weights only.")
 @click.option("--format", "form", type=_FORMATS, default="text", show_default=True)
-def derive(dim: int | None, form: str, **source: Any) -> None:
+def derive(dim: int | None, symmetry: str | None, block: bool, form: str, **source: Any) -> None:
     """Derive geometry, motion and update rule of a Hamiltonian."""
+    if block and symmetry is None:
+        raise SpecError("--block says what a symmetry moves: give --symmetry too")
     from symplectic_codegen.driver import Derivation
     from symplectic_codegen.report import as_json, as_latex, as_text
 
     with _time_limit(DERIVATION_SECONDS):
         derivation = Derivation(_spec(**source))
+        law = None if symmetry is None else derivation.noether(symmetry, block=block)
         if form == "json":
-            text = json.dumps(as_json(derivation, dim), indent=2, ensure_ascii=False)
+            text = json.dumps(as_json(derivation, dim, law), indent=2, ensure_ascii=False)
         else:
-            text = (as_text if form == "text" else as_latex)(derivation, dim)
+            text = (as_text if form == "text" else as_latex)(derivation, dim, law)
     click.echo(text)
 
 

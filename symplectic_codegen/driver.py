@@ -35,6 +35,8 @@ from symplectic_codegen.mechanics.temperature import Temperature, thermal_law
 from symplectic_codegen.passes.pipeline import ReportLine, run_passes
 from symplectic_codegen.rule.lower import lower
 from symplectic_codegen.rule.rule import Interval, Parameter, UpdateRule
+from symplectic_codegen.symmetry.generators import generator_named
+from symplectic_codegen.symmetry.noether import Noether, System, noether
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,40 @@ class Derivation:
     def rule(self) -> UpdateRule:
         """The update rule, ready for a target."""
         return self.compiled.rule
+
+    def noether(self, symmetry: str, *, block: bool = False) -> Noether:
+        """The Noether charge of a symmetry of the loss, and what the rule makes of it.
+
+        Args:
+            symmetry: "translation", "scaling" or "rotation".
+            block: whether it moves a block of the weights only.
+
+        Raises:
+            SymmetryError: there is no charge here: friction or noise beside H, no momenta.
+
+        >>> print(derive("beta/(2*k)*dot(X, X) + beta*c**2/k*L").noether("scaling").law.bare_charge)
+        Total(X*w)
+        """
+        beside = (
+            ("Rayleigh friction", self.spec.expression("friction")),
+            ("noise", self.spec.expression("noise")),
+            ("a projection to an energy", self.spec.expression("energy")),
+        )
+        system = System(
+            self.space,
+            self.equations,
+            self.hamiltonian,
+            self.separation,
+            self.temperature,
+            scheme=lambda: self.scheme,
+            update=lambda: self.update,
+            physical_update=lambda: self.physical_update,
+            bound=self._with_constants,
+            initial_beta=self._constants.get(beta0, beta0),
+            foreign=tuple(name for name, expr in beside if expr is not None),
+            per_block=self.spec.norms == "block",
+        )
+        return noether(system, generator_named(symmetry, block))
 
     @property
     def limits(self) -> Mapping[sp.Symbol, sp.Expr]:

@@ -91,3 +91,7 @@ class TargetError(SymplecticCodegenError):
 
 class OutputError(SymplecticCodegenError):
     """Files could not be written or read."""
+
+
+class SymmetryError(SymplecticCodegenError):
+    """A symmetry has no charge, or no law of it, in the system that was given."""

@@ -21,6 +21,7 @@ from symplectic_codegen.geometry.explicit import (
     symplectic_structure,
     thermodynamic_chart,
 )
+from symplectic_codegen.symmetry.noether import Noether
 
 _MARKS = {
     Verdict.PROVED: "✓",
@@ -40,10 +41,10 @@ class Section:
     sentences: tuple[str, ...] = ()
 
 
-def as_text(derivation: Derivation, dim: int | None = None) -> str:
+def as_text(derivation: Derivation, dim: int | None = None, symmetry: Noether | None = None) -> str:
     """The derivation for a terminal."""
     blocks = [f"H = {to_unicode(derivation.hamiltonian)}"]
-    return "\n\n".join(blocks + sections_as_text(_sections(derivation, dim)))
+    return "\n\n".join(blocks + sections_as_text(_sections(derivation, dim, symmetry)))
 
 
 def sections_as_text(sections: Iterable[Section]) -> list[str]:
@@ -57,10 +58,12 @@ def sections_as_text(sections: Iterable[Section]) -> list[str]:
     return blocks
 
 
-def as_latex(derivation: Derivation, dim: int | None = None) -> str:
+def as_latex(
+    derivation: Derivation, dim: int | None = None, symmetry: Noether | None = None
+) -> str:
     """The derivation as the body of a LaTeX document (needs amsmath)."""
     blocks = [rf"\[ H = {to_latex(derivation.hamiltonian)} \]"]
-    return "\n\n".join(blocks + sections_as_latex(_sections(derivation, dim)))
+    return "\n\n".join(blocks + sections_as_latex(_sections(derivation, dim, symmetry)))
 
 
 def sections_as_latex(sections: Iterable[Section]) -> list[str]:
@@ -82,7 +85,9 @@ def sections_as_latex(sections: Iterable[Section]) -> list[str]:
     return blocks
 
 
-def as_json(derivation: Derivation, dim: int | None = None) -> dict[str, Any]:
+def as_json(
+    derivation: Derivation, dim: int | None = None, symmetry: Noether | None = None
+) -> dict[str, Any]:
     """The derivation in plain JSON types; expressions as text and as LaTeX."""
     spec, temperature = derivation.spec, derivation.temperature
     profile = temperature.profile()
@@ -123,7 +128,30 @@ def as_json(derivation: Derivation, dim: int | None = None) -> dict[str, Any]:
     data["claims"] = [claim_json(claim) for claim in _claims(derivation, refusal)]
     if dim is not None:
         data["explicit"] = [claim_json(claim) for claim in explicit_claims(derivation, dim)]
+    if symmetry is not None:
+        data["symmetry"] = _symmetry_json(symmetry)
     return data
+
+
+def _symmetry_json(symmetry: Noether) -> dict[str, Any]:
+    return {
+        "name": symmetry.generator.name,
+        "charge": str(symmetry.law.charge),
+        "rate": str(symmetry.law.rate),
+        "conserved": symmetry.law.is_conserved,
+        "broken_by": [b.part for b in symmetry.law.breakings],
+        "verdict": symmetry.law.verdict,
+        "rule_verdict": None if symmetry.recursion is None else symmetry.recursion.verdict,
+        "parts": [
+            {
+                "title": part.title,
+                "formulas": [{"text": f.text, "latex": f.latex} for f in part.formulas],
+                "sentences": list(part.sentences),
+                "claims": [claim_json(claim) for claim in part.claims],
+            }
+            for part in symmetry.parts()
+        ],
+    }
 
 
 def _update_json(derivation: Derivation) -> dict[str, Any]:
@@ -164,7 +192,9 @@ def _formulas(item: Printable) -> list[dict[str, str]]:
     return [{"text": f.text, "latex": f.latex} for f in item.formulas()]
 
 
-def _sections(derivation: Derivation, dim: int | None) -> Iterator[Section]:
+def _sections(
+    derivation: Derivation, dim: int | None, symmetry: Noether | None
+) -> Iterator[Section]:
     yield Section("Phase space (U, w; β, X)", derivation.form.formulas())
     yield Section("Poisson brackets", derivation.brackets.formulas())
     yield Section("Equations of motion, −h ż = k{z, H}", derivation.equations.formulas())
@@ -185,6 +215,9 @@ def _sections(derivation: Derivation, dim: int | None) -> Iterator[Section]:
     yield Section("What is known", sentences=tuple(claim_sentence(claim) for claim in claims))
     if dim is not None:
         yield Section(f"Explicit dimension d = {dim}", sentences=tuple(_explicit(derivation, dim)))
+    for part in () if symmetry is None else symmetry.parts():
+        proofs = (claim_sentence(claim) for claim in part.claims)
+        yield Section(part.title, part.formulas, (*part.sentences, *proofs))
 
 
 def _splitting(derivation: Derivation) -> tuple[Formula, ...]:

@@ -23,6 +23,7 @@ ROOMS = (
     "mechanics",
     "discretization",
     "arrangements",
+    "symmetry",
     "rule",
     "passes",
     "targets",

@@ -31,12 +31,18 @@ def derivation(name: str) -> Derivation:
     return derive(catalog.load(name))
 
 
+# Feedback temperature, and sums that are one step late: each says what it takes for granted.
+ASSUMING = {"loss_cooling", "nose_hoover", "relativistic_lagged"}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_an_entry_derives_and_every_claim_is_proved(name: str) -> None:
     claims = derivation(name).claims
     assert len(claims) >= 11
     # In the limit of a metric state or of a bound parameter some may be assumed, never refuted.
-    assert [str(claim) for claim in claims if claim.verdict is not Verdict.PROVED] == []
+    open_ = [claim for claim in claims if claim.verdict is not Verdict.PROVED]
+    assert [str(claim) for claim in open_ if claim.verdict is not Verdict.ASSUMED] == []
+    assert bool(open_) == (name in ASSUMING)
     assert derivation(name).rule.name == name
 
 

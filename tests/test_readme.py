@@ -69,7 +69,7 @@ def test_use_it_in_jax(run: Run) -> None:
     assert scope["value"] < 1e-2  # 0.2 without weights, 0.09 for the best constant
     assert scope["step"]._cache_size() == 1
     scope = run(injected, "docs/jax.md", "optax", "momentum")
-    assert jax.numpy.abs(scope["w"]).max() < 1e-2
+    assert jax.numpy.abs(scope["w"]).max() < 0.03  # of 3
     assert float(scope["state"].inner_opt_state.hyperparams["lr"]) == pytest.approx(0.1)
 
 

@@ -531,7 +531,7 @@ def _outside(
     """
     names = {s.name for s in rule.states}
     if beta.name in names:
-        return 1, {beta.name: -1.0}, 0.5
+        return 2, {beta.name: -1.0}, 0.5  # the first step may begin with the initial value
     steps = (2**exponent for exponent in range(41))
     for loss, step in [*((0.5, step) for step in steps), (-1e6, 1)]:
         time = (step - 1) * trajectory.step_size

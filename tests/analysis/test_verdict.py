@@ -147,11 +147,15 @@ def test_accepted_with_memory_fields(name: str) -> None:
     assert any("memory field" in note for note in found.notes)
 
 
+# What obstructs the search that is made, and is no proof that there is nothing to find.
+OPEN = {"extragradient", "a schedule in the norm"}
+
+
 @pytest.mark.parametrize("name", NONE)
 def test_rejected_with_the_reason(name: str) -> None:
     kind, text = NONE[name]
     found = judge(text)
-    assert found.outcome is Outcome.NONE
+    assert found.outcome is (Outcome.UNDECIDED if name in OPEN else Outcome.NONE)
     assert not found.is_representable
     assert [o.kind for o in found.obstructions] == [kind]
     assert found.hamiltonian == ""

@@ -57,10 +57,16 @@ def kernels_of(module: ModuleType, types: tuple[str, ...], masters: bool = False
     ]
 
 
-def accesses(source: str, kernel: str, has_master: bool) -> int:
-    """How many packs of neighbours a launch reads and writes, by its text."""
+def elements_of(source: str, kernel: str) -> str:
+    """The text of what a kernel does with elements."""
     suffix = re.search(r"step_kernel(_\d+)?", kernel).group(1) or ""  # type: ignore[union-attr]
     (body,) = re.findall(rf"void elements{suffix}\(.*?\n}}\n", source, re.DOTALL)
+    return str(body)
+
+
+def accesses(source: str, kernel: str, has_master: bool) -> int:
+    """How many packs of neighbours a launch reads and writes, by its text."""
+    body = elements_of(source, kernel)
     found = re.findall(r"(?:load|store)<N>\(at\.(\w+)", body)
     loads_w = "at.w + i);" in body and "all_w = load<N>(at.w" in body
     plain = [name for name in found if name != "master"]
@@ -77,7 +83,12 @@ def check(module: ModuleType, name: str, code: KernelCode) -> None:
     assert code.stack == 0, where
     assert code.registers <= (64 if "<float," in name else 80), where
     wide = accesses(source, name, ", true" in name.partition("<")[2].partition(",")[2][:6])
-    assert code.wide_accesses >= wide >= 2, where
+    if wide >= 2:
+        assert code.wide_accesses >= wide, where
+    else:
+        # A sweep that only counts elements: the compiler drops the load.
+        assert "store<N>" not in elements_of(source, name), where
+        assert "sums);" in elements_of(source, name), where
     if "<float," in name or "16," in name:
         blocks = "own_coefficients" in source
         if re.search(r"= .*\b(?:sin|cos|tan)\(", source):
