@@ -405,18 +405,21 @@ def _drift(
 
 def _readout(velocity: sp.Expr) -> str:
     """The readout that gives a velocity of X and G, if there is one."""
-    by_X, by_G = jacobian(velocity, X), jacobian(velocity, G)
-    if by_X.diagonal == 0:
+    sums = {R: sp.Dummy(positive=True) for R in outer_totals(velocity)}
+    held = velocity.xreplace(sums)
+    by_X, by_G = sp.diff(held, X), sp.diff(held, G)
+    if by_X == 0:
         return ""
-    if _is_constant(by_G):
+    in_sums = any(R.body.has(G) for R in sums)
+    if not in_sums and is_parameter(by_G) and not by_G.has(*sums.values()):
         return _GRADIENT_READOUT
     # Where dv/dG is a constant times dv/dX, v is a function of X plus that constant times G.
-    share = sp.cancel(by_G.diagonal / by_X.diagonal)
-    pairs = zip(by_X.rank_ones, by_G.rank_ones, strict=False)
-    is_alike = len(by_X.rank_ones) == len(by_G.rank_ones) and all(
-        sp.cancel(u * v - share * a * b) == 0 for (a, b), (u, v) in pairs
-    )
-    return _MOMENTUM_READOUT if is_parameter(share) and is_alike else ""
+    share = sp.cancel(by_G / by_X)
+    if not is_parameter(share) or share.has(*sums.values()):
+        return ""
+    ahead = {X: X - share * G}
+    same = not any(sp.cancel(R.body.xreplace(ahead)).has(G) for R in sums)
+    return _MOMENTUM_READOUT if same else ""
 
 
 def _without(expr: sp.Expr, *vectors: Component) -> sp.Expr | None:
