@@ -243,6 +243,8 @@ CLAIMS = (
             "eta*damped(partial(V, q1), c)",
         ),
         on=MOMENTUM,
+        survivors="The drift comes first, so that one step leads q to the same place at every "
+        "damping.",
     ),
     Claim(
         "chain.1",

@@ -130,6 +130,7 @@ def composition(H: sp.Expr, per_block: bool = False) -> Claim:
         H: of symbolic dimension.
         per_block: whether sums run over each part by itself.
 
+    >>> from symplectic_codegen.algebra.vector import Total
     >>> claim = composition(sp.sqrt(1 + Total(X**2)) + L)
     >>> claim.statement.partition(":")[0]
     'not compositional'
