@@ -31,6 +31,7 @@ ROOMS = (
 # The files of the package itself, in the same order; they come after all rooms ...
 TOP = (
     "driver",
+    "lattices",
     "generation",
     "verification",
     "performance_report",

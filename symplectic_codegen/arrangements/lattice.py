@@ -38,6 +38,7 @@ __all__ = [
     "check_forces",
     "composed",
     "dispersion",
+    "element_map",
     "forces_of",
     "is_linear",
     "overdamped",
@@ -86,7 +87,7 @@ def forces_of(onsite: sp.Expr, pair: sp.Expr) -> Forces:
         parts = [particle(name, sp.S.One) for name in (here, there)]
         return backward(graph(parts, {ends: _of(pair, LEFT, RIGHT)})).parameters[0]
 
-    return Forces(alone, edge((0, 1)), edge((1, 0)))
+    return Forces(*(sp.factor_terms(e) for e in (alone, edge((0, 1)), edge((1, 0)))))
 
 
 def check_forces() -> Claim:
@@ -164,7 +165,7 @@ def program_of(scheme: Scheme) -> Program:
             f"the integrator '{scheme.integrator.name}' reads a state that is not kept; for "
             "particles choose lie-trotter, strang-kick or another composition of A, B, C, K"
         )
-    steps = [_element_map(flow) for flow in scheme.flows]
+    steps = [element_map(flow) for flow in scheme.flows]
     first = next((i for i, s in enumerate(steps) if s.reads_force), None)
     if first is None:
         raise NotSeparableError("the composition has no kick: no particle would feel a force")
@@ -235,7 +236,7 @@ def _of(expr: sp.Expr, *places: sp.Symbol) -> Callable[..., sp.Expr]:
     return lambda *values: expr.xreplace(dict(zip(places, values, strict=True)))
 
 
-def _element_map(flow: Flow) -> Sweep:
+def element_map(flow: Flow) -> Sweep:
     """A flow as a map of one particle: p = −X, for the engine's motion has w' = −X/m."""
     if not flow.is_hamiltonian or flow.middle:
         raise NotSeparableError(f"{flow.name} is no exact flow; particles need A, B, C and K alone")
