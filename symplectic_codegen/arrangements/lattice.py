@@ -194,7 +194,7 @@ def overdamped(spec: LatticeSpec) -> Program:
             f"must be quadratic in p; {spec.expression('kinetic')} is not"
         )
     slope = sp.Symbol("slope", real=True)
-    machine = configuration(particle(Q.name, tau * sharp, lambda q: slope * q))
+    machine = configuration(graph([particle(Q.name, tau * sharp, lambda q: slope * q)], {}))
     return Program((), (Sweep(machine.next[Q].xreplace({slope: FORCE}), P),), ())
 
 

@@ -160,9 +160,7 @@ class LatticeSpec:
         words = {*_COORDINATES, *RESERVED} - set(allowed)
         barred = {w: f"{w} cannot be used in the {key} part{_hint(key)}" for w in words}
         if self.graph == "chain":
-            barred["weight"] = (
-                'weight is an entry of the matrix of graph = "sparse"; a chain has none'
-            )
+            barred["weight"] = 'weight is an entry of the matrix of a "sparse" graph'
         given = {**_COORDINATES, **{p.name: p.symbol for p in self.hyperparameters}}
         return interpret(text, Vocabulary(given, barred))[1].expr
 

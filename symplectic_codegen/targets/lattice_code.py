@@ -101,7 +101,7 @@ def needed(rule: LatticeRule, pieces: dict[str, Piece]) -> list[Piece]:
     return [
         piece
         for key, piece in pieces.items()
-        if not piece.is_zero
+        if not (piece.is_zero and key in ("onsite", "potential"))
         and not (key == "inward" and rule.is_symmetric)
         and not (key == "kinetic" and not rule.has_momenta)
     ]
