@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from typing import Any
 
 import sympy as sp
@@ -30,6 +31,7 @@ from symplectic_codegen.arrangements.lattice import (
 )
 from symplectic_codegen.driver import Derivation, parameter_of
 from symplectic_codegen.errors import NotSeparableError, TargetError
+from symplectic_codegen.generation import PROGRAM, import_source
 from symplectic_codegen.language.lattice import LatticeSpec, P, Q
 from symplectic_codegen.language.parameters import standard_hyperparameters
 from symplectic_codegen.language.spec import Spec
@@ -224,6 +226,26 @@ class Lattice:
             text = write(self.rule, self._document(target, f"{command} --target {target}"))
             result[layout.format(name=self.spec.name)] = seal(text)
         return result
+
+    @classmethod
+    def from_toml(cls, text: str, source: str = "<spec>") -> Lattice:
+        """The lattice of a spec.
+
+        Raises:
+            SpecError: with the place.
+        """
+        return cls(LatticeSpec.from_toml(text, source))
+
+    def load(self) -> Any:
+        """The class of the numba target, ready to use. Needs Numba.
+
+        Raises:
+            TargetError: Numba is not installed.
+        """
+        if find_spec("numba") is None:
+            raise TargetError("numba is not installed: pip install numba")
+        (text,) = self.files(["numba"], f"{PROGRAM} generate --spec {self.spec.name}.toml").values()
+        return vars(import_source(self.spec.name, text))[class_name(self.spec.name)]
 
     def _document(self, target: str, command: str) -> LatticeDocument:
         known = [c for c in self.claims if c.verdict is not Verdict.ASSUMED]

@@ -31,8 +31,8 @@ ROOMS = (
 # The files of the package itself, in the same order; they come after all rooms ...
 TOP = (
     "driver",
-    "lattices",
     "generation",
+    "lattices",
     "verification",
     "performance_report",
     "report",
