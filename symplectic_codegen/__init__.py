@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from symplectic_codegen.generation import load as load
     from symplectic_codegen.language.hamiltonian import Hamiltonian as Hamiltonian
     from symplectic_codegen.language.spec import Spec as Spec
+    from symplectic_codegen.lattices import Lattice as Lattice
     from symplectic_codegen.verification.verify import verify as verify
 
 # SymPy takes a quarter of a second to import: only what is asked for is loaded (PEP 562).
 _PLACES = {
     "Derivation": "symplectic_codegen.driver",
     "Hamiltonian": "symplectic_codegen.language.hamiltonian",
+    "Lattice": "symplectic_codegen.lattices",
     "Spec": "symplectic_codegen.language.spec",
     "SymplecticCodegenError": "symplectic_codegen.errors",
     "derive": "symplectic_codegen.driver",
@@ -39,6 +41,7 @@ _PLACES = {
 __all__ = [
     "Derivation",
     "Hamiltonian",
+    "Lattice",
     "Spec",
     "SymplecticCodegenError",
     "__version__",

@@ -210,7 +210,7 @@ def dispersion(spec: LatticeSpec, program: Program, theta: sp.Symbol) -> sp.Expr
     >>> spec = LatticeSpec.from_toml('name = "row"\\n[arrangement]\\ngraph = "chain"\\n'
     ...     'kinetic = "p**2/2"\\npair = "(right - left)**2/2"\\nsemantics = "configuration"')
     >>> dispersion(spec, overdamped(spec), sp.Symbol("theta"))
-    -2*tau*(1 - cos(theta)) + 1
+    2*tau*(cos(theta) - 1) + 1
     """
     rest = {Q: 0, LEFT: 0, RIGHT: 0, P: 0}
     onsite, pair = spec.expression("onsite"), spec.expression("pair")
