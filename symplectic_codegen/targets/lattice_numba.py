@@ -193,7 +193,7 @@ def _sweep(
     if rule.graph == "sparse" and sweep.reads_force:
         force = _graph_force(rule, pieces, 2)
     elif is_stencil:
-        terms = _terms(rule, pieces, "q[i - 1]", "q[i + 1]")
+        terms = _terms(rule, pieces, "lefts[i]", "rights[i]")
         force = [f"{INDENT * 2}force = {terms[0]}"]
         force += [f"{INDENT * 2}force += {term}" for term in terms[1:]]
     return {
@@ -210,9 +210,13 @@ def _sweep(
         "walk_call": bracketed(f"_walk_{code.name}(", ["0", "q.size", *walk[2:]], ")", 2),
         "block_call": bracketed(f"_walk_{code.name}(", walk, ")", 2),
         "is_stencil": is_stencil,
+        "is_apart": code.is_apart,
         "end_force": f"{INDENT * 3}force = {end_call}",
         "force": force,
         "at": at,
+        "at_view": at.replace("new[i]", "moved[i]")
+        .replace("q[i]", "places[i]")
+        .replace("p[i]", "momenta[i]"),
     }
 
 
