@@ -78,14 +78,14 @@ class _Lowering:
     def coefficient(self, value: sp.Expr, name: str) -> sp.Expr:
         if value.is_Integer or value.is_Symbol:
             return value
-        negative = value.could_extract_minus_sign()
-        value = -value if negative else value
-        if value.is_Symbol:
-            return -value
-        if value not in self.coefficients:
-            stable, _ = stabilize(elementary(value))
-            self.coefficients[value] = Assign(self.fresh(name), freeze(stable), "")
-        symbol = sp.Symbol(self.coefficients[value].name, real=True)
+        stable, _ = stabilize(elementary(value))
+        negative = stable.could_extract_minus_sign()
+        stable = -stable if negative else stable
+        if stable.is_Symbol:
+            return -stable
+        if stable not in self.coefficients:
+            self.coefficients[stable] = Assign(self.fresh(name), freeze(stable), "")
+        symbol = sp.Symbol(self.coefficients[stable].name, real=True)
         return -symbol if negative else symbol
 
     def fresh(self, stem: str) -> str:
