@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from symplectic_codegen.generation import load as load
     from symplectic_codegen.language.hamiltonian import Hamiltonian as Hamiltonian
     from symplectic_codegen.language.spec import Spec as Spec
+    from symplectic_codegen.lattices import Lattice as Lattice
     from symplectic_codegen.verification.verify import verify as verify
 
 # SymPy takes a quarter of a second to import: only what is asked for is loaded (PEP 562).
@@ -34,6 +35,7 @@ _PLACES = {
     "Derivation": "symplectic_codegen.driver",
     "Judgement": "symplectic_codegen.analysis.verdict",
     "Hamiltonian": "symplectic_codegen.language.hamiltonian",
+    "Lattice": "symplectic_codegen.lattices",
     "Spec": "symplectic_codegen.language.spec",
     "SymplecticCodegenError": "symplectic_codegen.errors",
     "analyze": "symplectic_codegen.analysis.analyze",
@@ -49,6 +51,7 @@ __all__ = [
     "Derivation",
     "Hamiltonian",
     "Judgement",
+    "Lattice",
     "Spec",
     "SymplecticCodegenError",
     "__version__",

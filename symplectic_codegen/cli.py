@@ -21,6 +21,7 @@ from symplectic_codegen.provenance import MANIFEST, VERSION
 if TYPE_CHECKING:
     from symplectic_codegen.analysis.literature import Row
     from symplectic_codegen.language.spec import Spec
+    from symplectic_codegen.lattices import Lattice
 
 PROGRAM = "symplectic-codegen"
 DERIVATION_SECONDS = 120  # a hostile Hamiltonian is given up after this time
@@ -110,7 +111,16 @@ def derive(dim: int | None, symmetry: str | None, block: bool, form: str, **sour
     from symplectic_codegen.driver import Derivation
     from symplectic_codegen.report import as_json, as_latex, as_text
 
+    lattice = _lattice(source)
     with _time_limit(DERIVATION_SECONDS):
+        if lattice is not None:
+            if dim is not None or form == "latex":
+                raise SpecError("a lattice is derived as text or json, without --dim")
+            made = lattice.as_json() if form == "json" else lattice.as_text()
+            click.echo(
+                made if isinstance(made, str) else json.dumps(made, indent=2, ensure_ascii=False)
+            )
+            return
         derivation = Derivation(_spec(**source))
         law = None if symmetry is None else derivation.noether(symmetry, block=block)
         if form == "json":
@@ -274,6 +284,17 @@ def generate(
         get_recipe(recipe)
     if everything and recipes:
         raise SpecError("--all generates the catalogue as it is: give no --recipe")
+    lattice = None if everything else _lattice(source)
+    if lattice is not None:
+        if name or recipes or report or dtype != "any":
+            raise SpecError(
+                "a lattice takes its name from the file, and has no --recipe, --report or --dtype"
+            )
+        words = [PROGRAM, "generate", "--spec", source["spec"].name]
+        words += ["--integrator", source["integrator"]] if source["integrator"] else []
+        with _time_limit(DERIVATION_SECONDS):
+            _store(lattice.files(chosen, shlex.join(words)), out, check)
+        return
     specs = _all_specs(name, source) if everything else [_spec(name=name, **source)]
     files: dict[str, str] = {}
     for spec in _progress(specs, "generating", lambda spec: spec.name):
@@ -295,6 +316,52 @@ def generate(
         click.echo((out / path).as_posix())
     if everything:
         click.echo(f"{out}: {len(files)} files, {len(written)} written")
+
+
+def _store(files: dict[str, str], out: Path, check: bool) -> None:
+    """Write files, or say which of them are not current."""
+    from symplectic_codegen.files import differences, write_files
+
+    if check:
+        lines = differences(out, files, set())
+        for line in lines:
+            click.echo(line)
+        if lines:
+            raise SystemExit(1)
+        click.echo(f"{out}: {len(files)} files are current")
+        return
+    write_files(out, files)
+    for path in files:
+        click.echo((out / path).as_posix())
+
+
+def _lattice(source: dict[str, Any]) -> Lattice | None:
+    """The lattice that a spec file describes; None if it describes an optimizer.
+
+    Raises:
+        SpecError: options that only an optimizer has are given for a lattice.
+    """
+    path = source["spec"]
+    if path is None:
+        return None
+    from symplectic_codegen.language.lattice import LatticeSpec, is_lattice
+
+    text = _read(path)
+    if not is_lattice(text):
+        return None
+    from symplectic_codegen.discretization.integrators import get_integrator
+    from symplectic_codegen.lattices import Lattice
+
+    other = [k for k, v in source.items() if v and k not in ("spec", "integrator")]
+    if other:
+        raise SpecError(
+            f"{path.name} describes a lattice: {other[0]} is no option of one; change the file"
+        )
+    spec = LatticeSpec.from_toml(text, path.name)
+    if source["integrator"]:
+        spec = spec.with_integrator(source["integrator"])
+    get_integrator(spec.integrator)
+    return Lattice(spec)
 
 
 def _files_of(
@@ -509,12 +576,36 @@ def validate(paths: tuple[Path, ...], form: str, jobs: int | None) -> None:
 def verify(**options: Any) -> None:
     """Check the claims of papers: those that ship, or a file of your own.
 
-    SOURCE is a name or the path of a Python file, which is run.
+    SOURCE is a name, the path of a Python file, which is run, or of the TOML spec of a lattice,
+    whose derivation is checked.
     """
+    specs = [n for n in options["names"] if n.endswith(".toml")]
+    if specs:
+        _verify_lattices(specs, options)
+        return
     from symplectic_codegen.verification.command import run
 
     for line in run(progress=_progress_bar, **options):
         click.echo(line)
+
+
+def _verify_lattices(names: Sequence[str], options: dict[str, Any]) -> None:
+    if len(names) != len(options["names"]) or any(
+        value for key, value in options.items() if key not in ("names", "jobs")
+    ):
+        raise SpecError("verify lattices by themselves: FILE.toml ..., without other options")
+    refuted = False
+    for name in names:
+        lattice = _lattice({"spec": Path(name), "integrator": None})
+        if lattice is None:
+            raise SpecError(f"{name} has no table [arrangement]; verify optimizers with validate")
+        with _time_limit(DERIVATION_SECONDS):
+            click.echo(f"{name}: {lattice.spec.title}")
+            for claim in lattice.claims:
+                click.echo(f"  {'✓' if claim.holds else '✗'} {claim}")
+                refuted = refuted or not claim.holds
+    if refuted:
+        raise SystemExit(1)
 
 
 @main.command()

@@ -19,7 +19,7 @@ from symplectic_codegen.discretization.update import Choices, UpdateEquations, u
 from symplectic_codegen.geometry.display import Brackets, SymplecticForm
 from symplectic_codegen.geometry.phase_space import PhaseSpace
 from symplectic_codegen.language.hamiltonian import Hamiltonian
-from symplectic_codegen.language.spec import Bounds, Spec
+from symplectic_codegen.language.spec import Bounds, Hyperparameter, Spec
 from symplectic_codegen.mechanics.equations import (
     Equations,
     equations_of_motion,
@@ -283,7 +283,7 @@ class Derivation:
             for r in self.spec.reparametrization
         ]
         physical = [
-            Parameter(p.name, _fraction(p.default), _interval(p.bounds), p.meaning)
+            parameter_of(p)
             for p in self.spec.hyperparameters
             if p.symbol not in self.parameters.physical and p.symbol not in self._constants
         ]
@@ -313,6 +313,11 @@ def derive(
         get_integrator(integrator)
         spec = spec.replace(integrator=integrator)
     return Derivation(spec)
+
+
+def parameter_of(p: Hyperparameter) -> Parameter:
+    """A hyperparameter as the user of generated code meets it."""
+    return Parameter(p.name, _fraction(p.default), _interval(p.bounds), p.meaning)
 
 
 def _is_point(bounds: Bounds) -> bool:

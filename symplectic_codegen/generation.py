@@ -230,6 +230,11 @@ def spec_of(provenance: Mapping[str, Any]) -> Spec:
         recorded = provenance["spec_sha256"]
     except (KeyError, TypeError, ValueError):
         raise SpecError("PROVENANCE lacks what is needed to rebuild the spec") from None
+    if "arrangement" in table:
+        raise SpecError(
+            "this file steps particles and is no optimizer; check its derivation with "
+            "symplectic-codegen verify SPEC.toml"
+        )
     spec = Spec.from_canonical(table)
     if spec.sha256 != recorded:
         raise SpecError("PROVENANCE does not describe the spec whose hash it gives")

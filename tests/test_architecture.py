@@ -33,6 +33,7 @@ ROOMS = (
 TOP = (
     "driver",
     "generation",
+    "lattices",
     "performance_report",
     "report",
     "analysis",

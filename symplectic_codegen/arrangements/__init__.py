@@ -16,7 +16,14 @@ from symplectic_codegen.arrangements.composition import (
     tensor,
     wire,
 )
-from symplectic_codegen.arrangements.semantics import Machine, backward, configuration, phase, plug
+from symplectic_codegen.arrangements.semantics import (
+    Machine,
+    backward,
+    configuration,
+    dual,
+    phase,
+    plug,
+)
 
 __all__ = [
     "UNIT",
@@ -26,6 +33,7 @@ __all__ = [
     "Parameters",
     "backward",
     "configuration",
+    "dual",
     "identity",
     "nest",
     "parallel",

@@ -64,19 +64,36 @@ def composite_tensor(sizes: Sequence[int], shared: bool) -> tuple[Chart, Poisson
     return chart, poisson_tensor(exterior_derivative(OneForm.of(chart, form)))
 
 
-def check_own_temperatures(size: int = 2) -> Claim:
-    """With a temperature each, parts move in the whole as they move alone, whatever they are."""
+def check_own_temperatures(size: int = 2, shared_loss: bool = False) -> Claim:
+    """With a temperature each, parts move in the whole as they move alone, whatever they are.
+
+    Args:
+        size: weights of each part.
+        shared_loss: give each part the term β_k L of one loss of all weights, as H of an optimizer
+            has it. Then the claim is wrong: the terms of the other parts push the weights too.
+
+    >>> check_own_temperatures(1).verdict.value
+    'proved'
+    >>> check_own_temperatures(1, shared_loss=True).verdict.value
+    'refuted'
+    """
     chart, tensor = composite_tensor([size, size], shared=False)
     parts = [[z for z in chart.coordinates if _part(z) == p] for p in (1, 2)]
     energies = [smooth(f"H{p}")(*own, t) for p, own in zip((1, 2), parts, strict=True)]
+    if shared_loss:
+        weights = [z for z in chart.coordinates if z.name.startswith("w")]
+        heats = [z for z in chart.coordinates if z.name.startswith("beta")]
+        loss = smooth("L")(*weights)
+        energies = [energy + b * loss for energy, b in zip(energies, heats, strict=True)]
     whole = _motion(tensor, chart, energies[0] + energies[1])
     found = []
     for own, energy in zip(parts, energies, strict=True):
         alone = _motion(tensor, chart, energy)
         found += [whole[z] - alone[z] for z in own]
-        # And alone means alone: the other part does not occur in it.
-        others = [z for z in chart.coordinates if z not in own]
-        found += [sp.diff(alone[z], other) for z in own for other in others]
+        if not shared_loss:
+            # And alone means alone: the other part does not occur in it.
+            others = [z for z in chart.coordinates if z not in own]
+            found += [sp.diff(alone[z], other) for z in own for other in others]
     return zero(
         "with one temperature per part the motion of each part in the whole is its own motion",
         found,
@@ -130,6 +147,7 @@ def composition(H: sp.Expr, per_block: bool = False) -> Claim:
         H: of symbolic dimension.
         per_block: whether sums run over each part by itself.
 
+    >>> from symplectic_codegen.algebra.vector import Total
     >>> claim = composition(sp.sqrt(1 + Total(X**2)) + L)
     >>> claim.statement.partition(":")[0]
     'not compositional'
@@ -143,7 +161,8 @@ def composition(H: sp.Expr, per_block: bool = False) -> Claim:
     if outer_totals(rate) or rate.has(U, L, L0, G, w, X):
         return Claim(
             "not compositional: the temperature is shared and feels U, the loss or the momenta of "
-            "all parts; give each part a temperature of its own (an optimizer for each part)",
+            "all parts; an optimizer for each part keeps them apart, but is then no Hamiltonian "
+            "system as a whole, for the loss counts once for each temperature",
             Verdict.PROVED,
             "∂H/∂U is not a function of (β, t) alone",
         )

@@ -22,6 +22,7 @@ from math import lcm
 from typing import Any
 
 import sympy as sp
+from sympy.combinatorics import Permutation
 from sympy.core.function import AppliedUndef
 
 from symplectic_codegen.algebra.explicit import Coordinates, instantiate
@@ -646,7 +647,7 @@ def _eliminate(
             for m in set(left[other]) - before:
                 holders[m].add(other)
     inverse = {column_of[i]: dict(sorted(right[i].items())) for i in range(size)}
-    order = sp.combinatorics.Permutation([column_of[i] for i in range(size)])
+    order = Permutation([column_of[i] for i in range(size)])
     return _Solved(dict(sorted(inverse.items())), tuple(pivots), sp.Integer(order.signature()))
 
 

@@ -282,7 +282,7 @@ class Spec:
 
 def _from_table(table: Mapping[str, Any], source: str) -> Spec:
     """The meaning of a plain table, after a check of every key and type in it."""
-    _check_keys(table, _KEYS, source)
+    check_keys(table, _KEYS, source)
     for key in ("name", "hamiltonian"):
         if key not in table:
             raise SpecError(f"{source}: the key {key!r} is missing")
@@ -328,6 +328,26 @@ def _from_table(table: Mapping[str, Any], source: str) -> Spec:
         with_energy=with_energy,
         **more,
     )
+
+
+def check_keys(table: Mapping[str, Any], keys: Sequence[str], where: str) -> None:
+    """Refuse keys that mean nothing.
+
+    Raises:
+        SpecError: with the one that is meant, if there is one like it.
+    """
+    for key in table:
+        if key not in keys:
+            raise SpecError(f"{where}: the key {key!r} is unknown{_near(key, keys)}")
+
+
+def hyperparameters_of(table: Any, source: str) -> dict[str, Hyperparameter]:
+    """The hyperparameters that a table of tables describes, as in ``[hyperparameters.gamma]``.
+
+    Raises:
+        SpecError: with the place in the file.
+    """
+    return _hyperparameters(_rows(table, f"{source}: [hyperparameters]"), source)
 
 
 def _hyperparameters(rows: Any, source: str) -> dict[str, Hyperparameter]:
@@ -471,14 +491,8 @@ def _checked_rows(
     for row in rows:
         if not isinstance(row.get("name"), str):
             raise SpecError(f"{source}: an entry of {what} has no name")
-        _check_keys(row, ("name", *keys), f"{source}: [{what}.{row['name']}]")
+        check_keys(row, ("name", *keys), f"{source}: [{what}.{row['name']}]")
     return rows
-
-
-def _check_keys(table: Mapping[str, Any], keys: Sequence[str], where: str) -> None:
-    for key in table:
-        if key not in keys:
-            raise SpecError(f"{where}: the key {key!r} is unknown{_near(key, keys)}")
 
 
 def _near(name: str, known: Sequence[str]) -> str:

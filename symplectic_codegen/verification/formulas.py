@@ -144,7 +144,8 @@ def _letter(name: str) -> str:
     stem, digits = re.fullmatch(r"(.*?)(\d*)", name).groups()  # type: ignore[union-attr]
     if "_" in stem:
         head, _, tail = stem.partition("_")
-        tail = _upright(tail) if len(tail) > 1 else tail
+        # LaTeX allows one subscript: further parts of a name are further indices in it.
+        tail = rf"\mathrm{{{tail.replace('_', ', ')}}}" if len(tail) > 1 else tail
         return _subscripted(_letter(head), f"{tail}{digits}")
     letter = f"\\{stem}" if stem in _GREEK else _NAMES.get(stem, stem)
     if len(letter) > 1 and not letter.startswith("\\"):

@@ -24,6 +24,11 @@ def test_own_temperatures_keep_parts_apart() -> None:
     assert check_own_temperatures().verdict is Verdict.PROVED
 
 
+def test_one_loss_and_two_temperatures_do_not_go_together() -> None:
+    """The loss would push each weight once for every temperature."""
+    assert check_own_temperatures(shared_loss=True).verdict is Verdict.REFUTED
+
+
 @pytest.mark.parametrize("thermal", [sp.S.Zero, gamma * beta * U, U * sp.exp(-t) * beta**2])
 def test_a_shared_temperature_that_runs_by_itself_keeps_parts_apart(thermal: sp.Expr) -> None:
     assert check_shared_temperature(thermal).verdict is Verdict.PROVED
