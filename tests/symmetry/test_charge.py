@@ -70,7 +70,7 @@ def test_mirror_descent_is_scale_invariant_and_nothing_else() -> None:
 def test_the_dilation_stretches_the_charge_of_translation() -> None:
     found = law(DILATION, "translation")
     assert found.own_rate == lamda
-    assert found.decay == sp.exp(lamda * t) * sp.exp(-gamma * t)
+    assert found.decay == sp.exp(t * (lamda - gamma))
     assert "moves as exp" in found.verdict
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 import sympy as sp
@@ -92,7 +93,7 @@ def test_the_recursions_hold_in_exact_rationals(name: str, symmetry: str) -> Non
     recursion = found(name, symmetry).recursion
     assert recursion is not None
     rows = list(trajectory(RULES[name], symmetry))
-    for (ws, xs, gs, named), (moved, new, _, _) in zip(rows, rows[1:], strict=False):
+    for (ws, xs, gs, named), (moved, new, _, _) in pairwise(rows):
         vectors = {w: ws, X: xs, G: gs, X1: named, P_AXIS: PLANE[0], Q_AXIS: PLANE[1]}
         scalars = SCALARS | {"P": charge(symmetry, ws, xs), "R": dot(ws, ws)}
         predicted = evaluate(recursion.charge, vectors, scalars)
