@@ -69,7 +69,9 @@ def loss_and_gradients(layers: Arrays, x: np.ndarray, y: np.ndarray) -> tuple[fl
     error = hidden @ b - y
     back = error / len(y)
     raw = [x.T @ (np.outer(back, b) * (1 - hidden**2)), hidden.T @ back]
-    return float(0.5 * (error**2).mean()), [_through_norm(*pair) for pair in zip(layers, raw)]
+    return float(0.5 * (error**2).mean()), [
+        _through_norm(*pair) for pair in zip(layers, raw, strict=True)
+    ]
 
 
 def _through_norm(layer: np.ndarray, gradient: np.ndarray) -> np.ndarray:
@@ -98,7 +100,7 @@ def problem() -> Problem:
     rng = np.random.default_rng(SEED)
     x, axes = rng.standard_normal((SAMPLES, INPUTS)), rng.standard_normal((2, INPUTS)) / 2
     layers = [rng.standard_normal((INPUTS, HIDDEN)), rng.standard_normal(HIDDEN)]
-    return Problem(x, axes, [s * w / np.linalg.norm(w) for s, w in zip(START, layers)])
+    return Problem(x, axes, [s * w / np.linalg.norm(w) for s, w in zip(START, layers, strict=True)])
 
 
 def train(steps: int) -> tuple[list[float], list[Layer]]:
@@ -113,7 +115,7 @@ def train(steps: int) -> tuple[list[float], list[Layer]]:
         before = [layer.copy() for layer in layers]
         optimizer.step(gradients)
         losses.append(loss)
-        for row, old, new, gradient in zip(rows, before, layers, gradients):
+        for row, old, new, gradient in zip(rows, before, layers, gradients, strict=True):
             square = float((old**2).sum())
             row.append((square, float(((new - old) ** 2).sum()), square * (gradient**2).sum()))
     return losses, [Layer(*np.array(row).T) for row in rows]
@@ -163,7 +165,7 @@ def draw(layers: list[Layer], predictions: list[Prediction], path: Path) -> None
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(figsize=(7, 4.2), constrained_layout=True)
-    for number, (layer, prediction) in enumerate(zip(layers, predictions), 1):
+    for number, (layer, prediction) in enumerate(zip(layers, predictions, strict=True), 1):
         color = f"C{number - 1}"
         axes.plot(layer.square, color=color, lw=4, alpha=0.35, label=f"layer {number}, measured")
         axes.plot(prediction.exact, color=color, lw=1, label="exact recursion")
@@ -198,7 +200,7 @@ def main(arguments: list[str] | None = None) -> None:
     losses, layers = train(options.steps // 10 if options.quick else options.steps)
     predictions = [predict(layer) for layer in layers]
     print(f"loss {losses[0]:.3f} -> {losses[-1]:.3f} in {len(losses)} steps of {NAME}")
-    for layer, line in zip(layers, report(predictions)):
+    for layer, line in zip(layers, report(predictions), strict=True):
         print(f"|w|² {layer.square[0]:.3f} -> {layer.square[-1]:.3f}; {line}")
     draw(layers, predictions, options.picture)
     print(f"picture: {options.picture}")

@@ -9,6 +9,7 @@ from typing import TypeVar
 import sympy as sp
 
 from symplectic_codegen.algebra.display import Formula
+from symplectic_codegen.algebra.memory import memories
 from symplectic_codegen.algebra.proof import Claim, Verdict, vanishes, zero_claim
 from symplectic_codegen.algebra.symbols import START, X, beta, beta0, tau
 from symplectic_codegen.discretization.scheme import Scheme
@@ -265,6 +266,8 @@ def _notes(system: System, generator: Generator) -> Iterator[str]:
         yield "a is 1 on the block that the symmetry moves, 0 elsewhere"
     if generator.name == "rotation":
         yield "p and q are any two constant vectors: the plane of the rotation"
+    if memories(system.hamiltonian):
+        yield "memory fields count as given; under the rule they are the values that the step reads"
     if system.per_block:
         yield "each parameter array is a system by itself: sums run over one of them"
 

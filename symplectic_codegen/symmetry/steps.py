@@ -171,12 +171,16 @@ class ImplicitRmsprop(Printable):
         terms = [(self.keep, "R", "R"), (self.gain, "|ĝ|²/R", r"\frac{|\hat g|^2}{R}")]
         rows = [
             linear_formula("R⁺", "R^+", terms, "≈"),
-            Formula.equation("factor of the average, R² of |ĝ|²", r"\rho", self.average, "≈"),
+            Formula.equation(
+                "factor of the average, R² of |ĝ|²", r"\rho", self.average, "≈", r"\approx"
+            ),
         ]
         if self.rate2 is not None:
             rate = sp.sqrt(self.rate2)
             rows.append(
-                Formula.equation("its step, of ŵ against ĝ/√(average of |ĝ|²)", r"\eta", rate, "≈")
+                Formula.equation(
+                    "its step, of ŵ against ĝ/√(average of |ĝ|²)", r"\eta", rate, "≈", r"\approx"
+                )
             )
         return tuple(rows)
 

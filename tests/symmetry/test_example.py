@@ -58,7 +58,7 @@ def test_its_network_is_normalised(example: ModuleType) -> None:
 
 
 def test_it_would_notice_a_loss_without_the_symmetry(example: ModuleType) -> None:
-    """With a gradient along the weights the exact recursion is far off: the error means something."""
+    """With a gradient along the weights the exact recursion is off: the error means something."""
     rng = np.random.default_rng(0)
     w = rng.standard_normal(5)
     optimizer = example.generated_class()([w], **example.OPTIONS)
