@@ -122,15 +122,14 @@ def scaling(block: bool = False) -> Generator:
     return Generator("scaling", weight * w, weight)
 
 
-def rotation(block: bool = False) -> Generator:
+def rotation(_block: bool = False) -> Generator:
     """A rotation in the plane of two arbitrary constant vectors p and q: xi = (p.w) q - (q.w) p.
 
     These span all rotations; a block is what p and q are zero outside of.
 
-    >>> rotation().invariance
-    Total(G*q)*Total(p*w) - Total(G*p)*Total(q*w)
+    >>> rotation().field
+    -p*Total(q*w) + q*Total(p*w)
     """
-    del block  # p and q say where
     field = Total(P_AXIS * w) * Q_AXIS - Total(Q_AXIS * w) * P_AXIS
     return Generator("rotation", field)
 

@@ -55,7 +55,21 @@ def nesterov(ws: Vector, xs: Vector, gs: Vector) -> tuple[Vector, Vector, Vector
     return moved, new, new
 
 
+def kick_drift_cool(ws: Vector, xs: Vector, gs: Vector) -> tuple[Vector, Vector, Vector]:
+    """X¹ = X + zeta (g + decay w), w <- w - lr X¹, X <- mu X¹: the composition K B C."""
+    kicked = [x + ZETA * (g + DECAY * a) for a, x, g in zip(ws, xs, gs, strict=True)]
+    moved = [a - LR * x for a, x in zip(ws, kicked, strict=True)]
+    return moved, [MU * x for x in kicked], kicked
+
+
+KICK_DRIFT_COOL = sc.Spec.from_expression(
+    "beta/(2*k)*dot(X, X) + beta*c**2/k*(L + decay/2*dot(w, w)) + h*gamma/k*beta*U",
+    reparams=("lr = tau/h", "momentum = exp(-gamma*tau)", "zeta = tau*c**2/h"),
+    integrator="K B C",
+)
+
 RULES: dict[str, Step] = {
+    "kick_drift_cool": kick_drift_cool,
     "momentum": heavy_ball(Fraction(0)),
     "weight_decay": heavy_ball(DECAY),
     "nesterov": nesterov,
@@ -84,7 +98,8 @@ def trajectory(rule: Step, symmetry: str) -> Iterator[tuple[Vector, Vector, Vect
 
 
 def found(name: str, symmetry: str) -> Noether:
-    return sc.derive(sc.catalog.load(name)).noether(symmetry)
+    spec = KICK_DRIFT_COOL if name == "kick_drift_cool" else sc.catalog.load(name)
+    return sc.derive(spec).noether(symmetry)
 
 
 @pytest.mark.parametrize("symmetry", LOSSES)
@@ -114,7 +129,7 @@ def test_a_loss_without_the_symmetry_breaks_the_recursion() -> None:
     assert value != exact(sum(new, Fraction(0)))
 
 
-@pytest.mark.parametrize("name", ["momentum", "weight_decay"])
+@pytest.mark.parametrize("name", ["momentum", "weight_decay", "kick_drift_cool"])
 def test_the_norm_alone_obeys_a_recursion_of_second_order(name: str) -> None:
     law = found(name, "scaling").steps
     assert law is not None
@@ -176,6 +191,19 @@ def test_the_step_at_equilibrium_is_that_of_spherical_motion_dynamics() -> None:
     rate2 = slow.rate2.subs(unit, 1)
     assert sp.simplify(rate2 - 2 * eta * lamda / (1 + alpha)) == 0
     assert R not in slow.keep.free_symbols
+
+
+def test_without_decay_the_norm_adds_up_gradients() -> None:
+    """R R' = gain g^2, with gain = lr^2 zeta^2 (1 + mu)/(1 - mu): AdaGrad's sum, in R^2."""
+    slow = found("momentum", "scaling").rmsprop
+    assert slow is not None
+    mu, lr, zeta = (
+        next(s for s in slow.gain.free_symbols if s.name == name)
+        for name in ("momentum", "lr", "zeta")
+    )
+    assert (slow.keep, slow.average, slow.rate2) == (1, 1, None)
+    assert sp.simplify(slow.gain - lr**2 * zeta**2 * (1 + mu) / (1 - mu)) == 0
+    assert "AdaGrad" in slow.sentences[0]
 
 
 def test_the_slow_law_is_the_slow_limit() -> None:
