@@ -99,6 +99,13 @@ def sums_multiplied_out(expr: sp.Expr) -> sp.Expr:
     return expr.replace(lambda e: isinstance(e, Total), lambda e: Total(sp.expand(e.body)))
 
 
+def sums_factored(expr: sp.Expr) -> sp.Expr:
+    """`expr` with the bodies of its sums in lowest terms, so that scalars come out of quotients."""
+    return expr.replace(
+        lambda e: isinstance(e, Total), lambda e: Total(sp.factor(sp.cancel(e.body)))
+    )
+
+
 def translation(block: bool = False) -> Generator:
     """w_i -> w_i + e, for all weights or those of a block; Q is the sum of their momenta.
 
