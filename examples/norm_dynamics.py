@@ -15,6 +15,7 @@ import argparse
 import importlib.util
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,7 @@ def train(steps: int) -> tuple[list[float], list[Layer]]:
     return losses, [Layer(*np.array(row).T) for row in rows]
 
 
+@cache
 def derived_laws() -> tuple[Callable[..., float], Callable[..., float]]:
     """R(n+1) by the exact recursion, and by the slow law, with the numbers of this run put in."""
     found = sc.derive(sc.catalog.load(NAME)).noether("scaling", block=True)

@@ -41,6 +41,46 @@ def test_derive_as_text_latex_and_json() -> None:
     assert {claim["verdict"] for claim in data["claims"]} == {"proved"}
 
 
+def test_derive_prints_the_charge_of_a_symmetry() -> None:
+    text = run("derive", "--catalog", "weight_decay", "--symmetry", "scaling", "--block")
+    assert text.exit_code == 0
+    for line in (
+        "Noether charge of scaling",
+        "Σᵢ aᵢ·wᵢ·∂ᵢL = 0 at every w",
+        "verdict: J is broken by the potential of the weights and the kinetic energy",
+        "R̈ = 2·|ẇ|² − 2·R·c²·decay/h² − γ·Ṙ",
+        "Under the update rule: the squared norm, exactly",
+        "Implicit RMSProp of the rule",
+        "the step follows the law of J through τ^1, not further",
+    ):
+        assert line in text.output
+    latex = run("derive", SGD, "--symmetry", "scaling", "--format", "latex").output
+    assert r"\ddot R &= - \gamma {\dot R} + 2 {|\dot{\mathbf w}|^2}" in latex
+    assert "¹" not in latex.split("Noether")[1]
+    data = json.loads(run("derive", SGD, "--symmetry", "translation", "--format", "json").output)
+    assert data["symmetry"]["conserved"] is True
+    assert data["symmetry"]["charge"] == "beta*Total(X)"
+    claims = [claim for part in data["symmetry"]["parts"] for claim in part["claims"]]
+    assert {claim["verdict"] for claim in claims} == {"proved"}
+    plain = json.loads(run("derive", SGD, "--format", "json").output)
+    assert "symmetry" not in plain
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("--catalog", "langevin", "--symmetry", "scaling"), "noise beside it"),
+        (("--catalog", "gradient_descent", "--symmetry", "rotation"), "keeps no momenta"),
+        (("--catalog", "momentum", "--symmetry", "shear"), "'shear' is not one of"),
+        (("--catalog", "momentum", "--block"), "give --symmetry too"),
+    ],
+)
+def test_symmetries_that_make_no_sense_are_refused(words: tuple[str, ...], reason: str) -> None:
+    result = run("derive", *words)
+    assert result.exit_code == 2
+    assert reason in result.output
+
+
 def test_derive_says_why_there_is_no_rule() -> None:
     result = run("derive", "beta*dot(X, X)/2*L")
     assert result.exit_code == 0

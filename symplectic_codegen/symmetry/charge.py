@@ -34,6 +34,7 @@ from symplectic_codegen.mechanics.structure import Separation
 from symplectic_codegen.mechanics.temperature import Temperature
 from symplectic_codegen.symmetry.generators import (
     Generator,
+    sums_factored,
     sums_multiplied_out,
     with_invariant_loss,
 )
@@ -216,7 +217,7 @@ class NoetherLaw(Printable):
     def claims(self) -> tuple[Claim, ...]:
         """The law against the equations of motion, for every loss; what is conserved or broken."""
         motion = directional(self.charge, dict(self.equations.velocity))
-        residual = sums_multiplied_out(motion - self.loss_rate - self.rate)
+        residual = sums_factored(sums_multiplied_out(motion - self.loss_rate - self.rate))
         given = " at given memory fields" if memories(self.hamiltonian) else ""
         first = zero_claim(
             "dJ/dt is the sum of the terms above, and of the derivative of the loss along the "

@@ -99,6 +99,13 @@ def sums_multiplied_out(expr: sp.Expr) -> sp.Expr:
     return expr.replace(lambda e: isinstance(e, Total), lambda e: Total(sp.expand(e.body)))
 
 
+def sums_factored(expr: sp.Expr) -> sp.Expr:
+    """`expr` with the bodies of its sums in lowest terms, so that scalars come out of quotients."""
+    return expr.replace(
+        lambda e: isinstance(e, Total), lambda e: Total(sp.factor(sp.cancel(e.body)))
+    )
+
+
 def translation(block: bool = False) -> Generator:
     """w_i -> w_i + e, for all weights or those of a block; Q is the sum of their momenta.
 
@@ -122,15 +129,14 @@ def scaling(block: bool = False) -> Generator:
     return Generator("scaling", weight * w, weight)
 
 
-def rotation(block: bool = False) -> Generator:
+def rotation(_block: bool = False) -> Generator:
     """A rotation in the plane of two arbitrary constant vectors p and q: xi = (p.w) q - (q.w) p.
 
     These span all rotations; a block is what p and q are zero outside of.
 
-    >>> rotation().invariance
-    Total(G*q)*Total(p*w) - Total(G*p)*Total(q*w)
+    >>> rotation().field
+    -p*Total(q*w) + q*Total(p*w)
     """
-    del block  # p and q say where
     field = Total(P_AXIS * w) * Q_AXIS - Total(Q_AXIS * w) * P_AXIS
     return Generator("rotation", field)
 

@@ -8,7 +8,8 @@ from typing import TypeVar
 
 import sympy as sp
 
-from symplectic_codegen.algebra.display import Formula
+from symplectic_codegen.algebra.display import Formula, Printable
+from symplectic_codegen.algebra.memory import memories
 from symplectic_codegen.algebra.proof import Claim, Verdict, vanishes, zero_claim
 from symplectic_codegen.algebra.symbols import START, X, beta, beta0, tau
 from symplectic_codegen.discretization.scheme import Scheme
@@ -76,7 +77,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Noether:
+class Noether(Printable):
     """The charge of a symmetry, its law, and what the rule makes of it.
 
     Args:
@@ -112,6 +113,10 @@ class Noether:
     def claims(self) -> tuple[Claim, ...]:
         """Everything that is claimed."""
         return tuple(claim for part in self.parts() for claim in part.claims)
+
+    def formulas(self) -> tuple[Formula, ...]:
+        """The formulas of all parts."""
+        return tuple(formula for part in self.parts() for formula in part.formulas)
 
     def parts(self) -> Iterator[Part]:
         """The report, heading by heading."""
@@ -150,6 +155,7 @@ class Noether:
             yield Part(
                 "Implicit RMSProp of the rule (gradients that change slowly)",
                 self.rmsprop.formulas(),
+                sentences=self.rmsprop.sentences,
             )
         if self.defect is not None:
             yield Part("Step against motion", self.defect.formulas(), (self.defect.claim(),))
@@ -265,6 +271,8 @@ def _notes(system: System, generator: Generator) -> Iterator[str]:
         yield "a is 1 on the block that the symmetry moves, 0 elsewhere"
     if generator.name == "rotation":
         yield "p and q are any two constant vectors: the plane of the rotation"
+    if memories(system.hamiltonian):
+        yield "memory fields count as given; under the rule they are the values that the step reads"
     if system.per_block:
         yield "each parameter array is a system by itself: sums run over one of them"
 

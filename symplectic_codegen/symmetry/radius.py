@@ -249,12 +249,20 @@ def _short(expr: sp.Expr) -> sp.Expr:
     return sp.factor(sp.cancel(sp.expand(expr)))
 
 
+_LATEX_SIGNS = {"=": "=", "≈": r"\approx"}
+
+
 def linear_formula(
     text: str, latex: str, terms: Iterable[tuple[sp.Expr, str, str]], sign: str = "="
 ) -> Formula:
     """text = coefficient*name + ..., for names that are no symbols."""
     listed = list(terms)
-    right = sp.Add(*(c * sp.Symbol(name) for c, name, _ in listed))
-    # SymPy leaves a name in braces as it is.
-    right_latex = sp.Add(*(c * sp.Symbol(f"{{{tex}}}") for c, _, tex in listed))
-    return Formula(f"{text} {sign} {to_unicode(right)}", f"{latex} {sign} {to_latex(right_latex)}")
+    right = to_unicode(sp.Add(*(c * sp.Symbol(name) for c, name, _ in listed)))
+    # The printer takes names apart: it is given marks, which are replaced by what they stand for.
+    marks = [chr(ord("①") + i) for i in range(len(listed))]
+    marked = to_latex(
+        sp.Add(*(c * sp.Symbol(m) for (c, _, _), m in zip(listed, marks, strict=True)))
+    )
+    for mark, (_, _, tex) in zip(marks, listed, strict=True):
+        marked = marked.replace(mark, f"{{{tex}}}")
+    return Formula(f"{text} {sign} {right}", f"{latex} {_LATEX_SIGNS[sign]} {marked}")

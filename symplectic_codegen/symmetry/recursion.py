@@ -90,8 +90,9 @@ def trace(update: UpdateEquations) -> Trace:
         elif step.target in coefficients:
             scalars.append(Assignment(step.target, new))
         elif isinstance(step.target, Memory):
-            # A field is named, not written out: what matters is which of its values is read.
-            current[step.target] = Component(f"{step.target.name}⁺")
+            # A field is named, not written out; told apart only where both its values are read.
+            if any(e.has(step.target) for e in (*current.values(), *values.values())):
+                current[step.target] = Component(f"{step.target.name}⁺")
         elif step.target not in kept:
             current[step.target] = new
     if not (values and any(v.has(X) for v in values.values())):
@@ -165,7 +166,7 @@ class Recursion(Printable):
             for a in self.trace.scalars
             if a.target in named.free_symbols
         ]
-        return (*rows, *definitions)
+        return tuple(Formula(f.text, _raised(f.latex)) for f in (*rows, *definitions))
 
 
 def _names(expr: sp.Expr) -> set[sp.Basic]:
@@ -174,14 +175,12 @@ def _names(expr: sp.Expr) -> set[sp.Basic]:
 
 def _value(name: Component, expr: sp.Expr) -> Formula:
     number = _RAISED.index(name.name[1:])
-    return Formula(
-        f"{name.name} = {to_unicode(expr)}", _raised(f"X^{{({number})}} = {to_latex(expr)}")
-    )
+    return Formula(f"{name.name} = {to_unicode(expr)}", f"X^{{({number})}} = {to_latex(expr)}")
 
 
 def _raised(latex: str) -> str:
     for number, digit in enumerate(_RAISED):
-        latex = latex.replace(f"X{digit}", f"X^{{({number})}}")
+        latex = latex.replace(f"X{digit}", f"{{X^{{({number})}}}}")
     return latex
 
 

@@ -1,7 +1,7 @@
 """The radius under the update rule: |w|^2 from step to step, for a scale-invariant loss.
 
-Where a step is w+ = s w + r X+ with X+ = m X + b w + e G and constants s, r, m, b, e, the momenta
-can be eliminated. The squared radius R alone then obeys
+Where a step is a kick X¹ = m X + b w + g G, then w+ = s w + r X¹ and X+ = e X¹ + f w, all with
+constants, the momenta can be eliminated. The squared radius R alone then obeys
 
     R_{n+1} = now R_n + before R_{n-1} + step |w_{n+1} - w_n|^2 + last |w_n - w_{n-1}|^2,
 
@@ -22,7 +22,7 @@ import sympy as sp
 
 from symplectic_codegen.algebra.display import Formula, Printable
 from symplectic_codegen.algebra.forms import shortest
-from symplectic_codegen.algebra.proof import Claim, zero_claim
+from symplectic_codegen.algebra.proof import Claim, vanishes, zero_claim
 from symplectic_codegen.algebra.symbols import START, G, X, w
 from symplectic_codegen.discretization.update import STEP_NUMBER
 from symplectic_codegen.errors import SymmetryError
@@ -34,10 +34,11 @@ from symplectic_codegen.symmetry.recursion import Trace
 
 @dataclass(frozen=True)
 class LinearStep:
-    """X+ = kick of (X, w, G), then w+ = drift of (X+, w)."""
+    """X¹ = kick of (X, w, G), then w+ = drift of (X¹, w) and X+ = kept of (X¹, w)."""
 
     kick: LinearMap
     drift: LinearMap
+    kept: LinearMap
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,15 @@ class RadiusRecursion(Printable):
 
     def claim(self) -> Claim:
         """The recursion against the step itself, for every loss with the symmetry."""
-        sums, kick, drift = self.generator.sum, self.rule.kick, self.rule.drift
+        sums, kick, drift, kept = (
+            self.generator.sum,
+            self.rule.kick,
+            self.rule.drift,
+            self.rule.kept,
+        )
         # w and X are those after step n: the weights before it follow.
-        previous = (w - drift.momenta * X) / drift.weights
+        determinant = drift.weights * kept.momenta - drift.momenta * kept.weights
+        previous = (kept.momenta * w - drift.momenta * X) / determinant
         following = drift.of(kick.of(X, w, G), w, sp.S.Zero)
         law = (
             self.now * sums(w**2)
@@ -96,17 +103,20 @@ def linear_step(run: Trace) -> LinearStep:
     if len(run.values) != 1:
         raise SymmetryError("the momenta change more than once in a step")
     ((name, value),) = run.values.items()
-    if run.momenta != name:
-        raise SymmetryError("the momenta change once more after the gradient has entered")
-    kick, drift = linear_map(value), linear_map(run.weights.xreplace({name: X}))
-    if kick is None or drift is None or drift.gradient != 0:
+    kick = linear_map(value)
+    drift, kept = (linear_map(e.xreplace({name: X})) for e in (run.weights, run.momenta))
+    read_again = any(e.has(X) for e in (run.weights, run.momenta))
+    if kick is None or drift is None or kept is None or read_again:
         raise SymmetryError("the step is not linear in the weights, the momenta and the gradient")
-    moving = [e for e in _coefficients(kick, drift) if not is_constant(e)]
-    if moving or any(e.has(STEP_NUMBER, START) for e in _coefficients(kick, drift)):
+    if drift.gradient != 0 or kept.gradient != 0:
+        raise SymmetryError("the gradient moves the weights beside the momenta")
+    known = tuple(_coefficients(kick, drift, kept))
+    if any(not is_constant(e) or e.has(STEP_NUMBER, START) for e in known):
         raise SymmetryError("the coefficients of the step change from step to step")
-    if 0 in (drift.momenta, drift.weights, kick.momenta):
+    determinant = drift.weights * kept.momenta - drift.momenta * kept.weights
+    if drift.momenta == 0 or kick.momenta == 0 or vanishes(determinant):
         raise SymmetryError("the step keeps nothing of the weights or of the momenta")
-    return LinearStep(kick, drift)
+    return LinearStep(kick, drift, kept)
 
 
 def _coefficients(*maps: LinearMap) -> Iterator[sp.Expr]:
@@ -136,7 +146,8 @@ def radius_recursion(run: Trace, generator: Generator) -> RadiusRecursion:
         [pairing, square],
         dict=True,
     )[0]
-    charge = s * known[pairing] + r * known[square]
+    e, f = rule.kept.momenta, rule.kept.weights
+    charge = s * f * old + (s * e + r * f) * known[pairing] + r * e * known[square]
     after = m * charge + b * now  # w.X+: the gradient is orthogonal to w
     found = sp.solve(
         [
@@ -169,16 +180,22 @@ class ImplicitRmsprop(Printable):
     def formulas(self) -> tuple[Formula, ...]:
         """The recursion, and the two numbers of RMSProp."""
         terms = [(self.keep, "R", "R"), (self.gain, "|ĝ|²/R", r"\frac{|\hat g|^2}{R}")]
-        rows = [
-            linear_formula("R⁺", "R^+", terms, "≈"),
-            Formula.equation("factor of the average, R² of |ĝ|²", r"\rho", self.average, "≈"),
-        ]
+        law = linear_formula("R⁺", "R^+", terms, "≈")
+        if self.rate2 is None:
+            return (law,)
+        average, rate = "factor of the average, R² of |ĝ|²", "its step, of ŵ against ĝ/√(average)"
+        return (
+            law,
+            Formula.equation(average, r"\rho", self.average, "≈", r"\approx"),
+            Formula.equation(rate, r"\eta", sp.sqrt(self.rate2), "≈", r"\approx"),
+        )
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What is said where the weights do not decay."""
         if self.rate2 is not None:
-            rate = sp.sqrt(self.rate2)
-            rows.append(
-                Formula.equation("its step, of ŵ against ĝ/√(average of |ĝ|²)", r"\eta", rate, "≈")
-            )
-        return tuple(rows)
+            return ()
+        return ("nothing is forgotten without decay: R² adds up |ĝ|², as AdaGrad does",)
 
 
 def implicit_rmsprop(law: RadiusRecursion) -> ImplicitRmsprop:
@@ -187,23 +204,25 @@ def implicit_rmsprop(law: RadiusRecursion) -> ImplicitRmsprop:
     Raises:
         SymmetryError: the momenta never settle, so that nothing is slow against them.
     """
-    kick, drift = law.rule.kick, law.rule.drift
-    if sp.expand(1 - kick.momenta) == 0:
+    kick, drift, kept = law.rule.kick, law.rule.drift, law.rule.kept
+    lost = sp.expand(1 - kick.momenta * kept.momenta)
+    if lost == 0:
         raise SymmetryError("the momenta keep everything: they never settle to the gradient")
+    # X¹ that reproduces itself while w rests.
     resting = LinearMap(
         sp.S.Zero,
-        kick.weights / (1 - kick.momenta),
-        kick.gradient / (1 - kick.momenta),
+        (kick.weights + kick.momenta * kept.weights) / lost,
+        kick.gradient / lost,
     )
     slow = LinearMap(drift.momenta, drift.weights - 1, drift.gradient).along(resting)
-    pull, push = sp.simplify(slow.weights), sp.simplify(slow.gradient)
+    pull, push = sp.factor(sp.cancel(slow.weights)), sp.factor(sp.cancel(slow.gradient))
     growth = 2 * pull  # of R in one step along the slow motion, by itself
     # R_{n-1} = R - D + (second difference), with D = R_{n+1} - R and the second difference of the
     # slow motion; |Δw|^2 = pull^2 R + push^2 |g|^2/R, as the gradient is homogeneous of degree -1.
     steps = law.step + law.last
     share = sp.expand(law.now + law.before - 1)
     share += law.before * growth**2 + steps * pull**2
-    change = shortest(sp.simplify(share / (1 + law.before)))
-    gain = shortest(sp.simplify(steps * push**2 / (1 + law.before)))
-    rate2 = None if pull == 0 else sp.factor(sp.simplify(-(push**2) * growth / gain))
-    return ImplicitRmsprop(1 + change, gain, sp.expand(1 + 2 * growth), rate2)
+    change = shortest(sp.factor(sp.cancel(share / (1 + law.before))))
+    gain = shortest(sp.factor(sp.cancel(steps * push**2 / (1 + law.before))))
+    rate2 = None if pull == 0 else sp.factor(sp.cancel(-(push**2) * growth / gain))
+    return ImplicitRmsprop(1 + change, gain, 1 + 2 * growth, rate2)
