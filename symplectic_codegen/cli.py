@@ -5,18 +5,17 @@ from __future__ import annotations
 import gc
 import json
 import shlex
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from symplectic_codegen.errors import OutOfTimeError, OutputError, SpecError, SymplecticCodegenError
+from symplectic_codegen.errors import OutputError, SpecError, SymplecticCodegenError
 from symplectic_codegen.provenance import MANIFEST, VERSION
+from symplectic_codegen.resources import processors, time_limit
 
 if TYPE_CHECKING:
     from symplectic_codegen.analysis.literature import Row
@@ -112,7 +111,7 @@ def derive(dim: int | None, symmetry: str | None, block: bool, form: str, **sour
     from symplectic_codegen.report import as_json, as_latex, as_text
 
     lattice = _lattice(source)
-    with _time_limit(DERIVATION_SECONDS):
+    with _derivation_limit():
         if lattice is not None:
             if dim is not None or form == "latex":
                 raise SpecError("a lattice is derived as text or json, without --dim")
@@ -180,7 +179,7 @@ def analyze(
     """
     from symplectic_codegen.analysis.analyze import analyze as analyze_source
 
-    with _time_limit(DERIVATION_SECONDS):
+    with _derivation_limit():
         analysis = analyze_source(_spec(**source), quantities=quantities, order=order, loss=loss)
         if picture is not None:
             from symplectic_codegen.analysis.picture import draw
@@ -215,7 +214,7 @@ def verdict(
     """
     from symplectic_codegen.analysis.verdict import verdict as judge
 
-    with _time_limit(DERIVATION_SECONDS):
+    with _derivation_limit():
         judgement = judge("\n".join(proposal), given=given)
         if form == "json":
             text = json.dumps(judgement.as_json(), indent=2, ensure_ascii=False)
@@ -269,7 +268,6 @@ def generate(
     **source: Any,
 ) -> None:
     """Generate an optimizer for one or more targets."""
-    from symplectic_codegen.files import differences, write_files
     from symplectic_codegen.passes.recipes import get_recipe
     from symplectic_codegen.provenance import manifest_text
     from symplectic_codegen.targets import TARGETS, get_target
@@ -292,19 +290,25 @@ def generate(
             )
         words = [PROGRAM, "generate", "--spec", source["spec"].name]
         words += ["--integrator", source["integrator"]] if source["integrator"] else []
-        with _time_limit(DERIVATION_SECONDS):
+        with _derivation_limit():
             _store(lattice.files(chosen, shlex.join(words)), out, check)
         return
     specs = _all_specs(name, source) if everything else [_spec(name=name, **source)]
     files: dict[str, str] = {}
     for spec in _progress(specs, "generating", lambda spec: spec.name):
-        with _time_limit(DERIVATION_SECONDS):
+        with _derivation_limit():
             files |= _files_of(spec, chosen, dtype, recipes, source, everything, report)
     if everything:
         files[MANIFEST] = manifest_text(files)
+    _store(files, out, check, everything)
+
+
+def _store(files: dict[str, str], out: Path, check: bool, everything: bool = False) -> None:
+    """Write files, or say which of them are not current; `everything`: no others belong there."""
+    from symplectic_codegen.files import differences, write_files
+
     if check:
-        known = _generated_under(out) if everything else set()
-        lines = differences(out, files, known)
+        lines = differences(out, files, _generated_under(out) if everything else set())
         for line in lines:
             click.echo(line)
         if lines:
@@ -312,25 +316,9 @@ def generate(
         click.echo(f"{out}: {len(files)} files are current")
         return
     written = write_files(out, files)
-    for path in files if not everything else ():
-        click.echo((out / path).as_posix())
     if everything:
         click.echo(f"{out}: {len(files)} files, {len(written)} written")
-
-
-def _store(files: dict[str, str], out: Path, check: bool) -> None:
-    """Write files, or say which of them are not current."""
-    from symplectic_codegen.files import differences, write_files
-
-    if check:
-        lines = differences(out, files, set())
-        for line in lines:
-            click.echo(line)
-        if lines:
-            raise SystemExit(1)
-        click.echo(f"{out}: {len(files)} files are current")
         return
-    write_files(out, files)
     for path in files:
         click.echo((out / path).as_posix())
 
@@ -479,7 +467,7 @@ def _literature() -> list[Row]:
 
     rows = []
     for _, job in _progress(list(jobs()), "judging", lambda job: job[0]):
-        with _time_limit(DERIVATION_SECONDS):
+        with _derivation_limit():
             rows.append(job())
     return rows
 
@@ -529,7 +517,6 @@ def validate(paths: tuple[Path, ...], form: str, jobs: int | None) -> None:
     This imports, hence executes, the files.
     """
     from symplectic_codegen.validation import validate_paths
-    from symplectic_codegen.verification.verify import processors
 
     reports = []
     stream = validate_paths(paths, jobs=jobs or processors())
@@ -599,7 +586,7 @@ def _verify_lattices(names: Sequence[str], options: dict[str, Any]) -> None:
         lattice = _lattice({"spec": Path(name), "integrator": None})
         if lattice is None:
             raise SpecError(f"{name} has no table [arrangement]; verify optimizers with validate")
-        with _time_limit(DERIVATION_SECONDS):
+        with _derivation_limit():
             click.echo(f"{name}: {lattice.spec.title}")
             for claim in lattice.claims:
                 click.echo(f"  {'✓' if claim.holds else '✗'} {claim}")
@@ -746,25 +733,10 @@ def _progress_bar(items: Any, count: int) -> Iterator[Any]:
     yield from track(items, "checking", total=count, console=console, transient=True)
 
 
-@contextmanager
-def _time_limit(seconds: int) -> Iterator[None]:
-    """Give up after `seconds`: SymPy can search for ever in what a stranger typed."""
-    if (
-        not hasattr(signal, "setitimer")
-        or threading.current_thread() is not threading.main_thread()
-    ):
-        yield
-        return
-
-    def give_up(signum: int, frame: object) -> None:
-        raise OutOfTimeError(
-            f"the derivation took more than {seconds} s and was stopped; simplify the Hamiltonian"
-        )
-
-    previous = signal.signal(signal.SIGALRM, give_up)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+def _derivation_limit() -> AbstractContextManager[None]:
+    """SymPy can search for ever in what a stranger typed."""
+    seconds = DERIVATION_SECONDS
+    return time_limit(
+        seconds,
+        f"the derivation took more than {seconds} s and was stopped; simplify the Hamiltonian",
+    )

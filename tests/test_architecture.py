@@ -43,7 +43,7 @@ TOP = (
     "__main__",
 )
 # ... except for these, which know nothing of the project and may be used by everyone.
-COMMON = ("errors", "files", "provenance")
+COMMON = ("errors", "files", "provenance", "resources")
 # Rooms that know no mathematics: a rule must be usable without SymPy from here on.
 WITHOUT_SYMPY = ("passes", "targets")
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -209,7 +209,10 @@ def validate_paths(
         ValidationInputError: a path does not exist, or has no generated optimizer.
     """
     files = [item for root in paths for item in _generated(root)]
-    groups = _by_spec(files)
+    groups: dict[str, list[tuple[Path, str]]] = {}
+    for path, text in files:
+        provenance = read_provenance(text) or {}
+        groups.setdefault(str(provenance.get("spec_sha256")), []).append((path, text))
     tell = progress or (lambda path: None)
     if min(jobs, len(groups)) == 1:
         cache: dict[str, Oracle] = {}
@@ -221,23 +224,14 @@ def validate_paths(
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(jobs, len(groups)), mp_context=context) as pool:
         try:
-            running = {spec: pool.submit(_validate_group, group) for spec, group in groups.items()}
-            for path, text in files:
+            running: dict[Path, Future[dict[Path, Report]]] = {}
+            for group in groups.values():
+                running |= dict.fromkeys(dict(group), pool.submit(_validate_group, group))
+            for path, _ in files:
                 tell(path.as_posix())
-                yield running[_spec_hash(text)].result()[path]
+                yield running[path].result()[path]
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _spec_hash(text: str) -> str:
-    return str((read_provenance(text) or {}).get("spec_sha256"))
-
-
-def _by_spec(files: Iterable[tuple[Path, str]]) -> dict[str, list[tuple[Path, str]]]:
-    groups: dict[str, list[tuple[Path, str]]] = {}
-    for path, text in files:
-        groups.setdefault(_spec_hash(text), []).append((path, text))
-    return groups
 
 
 def _validate_group(group: list[tuple[Path, str]]) -> dict[Path, Report]:

@@ -10,6 +10,7 @@ import click
 
 from symplectic_codegen.errors import OutputError
 from symplectic_codegen.files import write_files
+from symplectic_codegen.resources import processors
 from symplectic_codegen.verification.checking import Evidence, Finding
 from symplectic_codegen.verification.claims import Claim, Verdict
 from symplectic_codegen.verification.mutation_score import (
@@ -31,7 +32,6 @@ from symplectic_codegen.verification.sources import source_paths
 from symplectic_codegen.verification.verify import (
     SourceReport,
     Verification,
-    processors,
     update_values,
     verify,
 )

@@ -135,11 +135,6 @@ def name_latex(name: str) -> str:
     return _letter(name)
 
 
-def _upright(word: str) -> str:
-    escaped = word.replace("_", r"\_")
-    return rf"\mathrm{{{escaped}}}"
-
-
 def _letter(name: str) -> str:
     stem, digits = re.fullmatch(r"(.*?)(\d*)", name).groups()  # type: ignore[union-attr]
     if "_" in stem:
@@ -149,7 +144,7 @@ def _letter(name: str) -> str:
         return _subscripted(_letter(head), f"{tail}{digits}")
     letter = f"\\{stem}" if stem in _GREEK else _NAMES.get(stem, stem)
     if len(letter) > 1 and not letter.startswith("\\"):
-        letter = _upright(letter)
+        letter = rf"\mathrm{{{letter}}}"
     return f"{letter}_{{{digits}}}" if digits else letter
 
 

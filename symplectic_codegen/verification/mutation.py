@@ -16,6 +16,7 @@ import sympy as sp
 
 from symplectic_codegen.errors import OutOfTimeError, SymplecticCodegenError
 from symplectic_codegen.language.syntax import Node
+from symplectic_codegen.resources import time_limit
 from symplectic_codegen.verification.checking import (
     TRUSTED_POINTS,
     imbalance,
@@ -25,7 +26,6 @@ from symplectic_codegen.verification.claims import Claim, Setting, Source
 from symplectic_codegen.verification.context import Context
 from symplectic_codegen.verification.contexts import make_context
 from symplectic_codegen.verification.dimensions import Units
-from symplectic_codegen.verification.patience import patience
 from symplectic_codegen.verification.points import trusted_text
 from symplectic_codegen.verification.relations import Relation, parse_relations
 
@@ -215,7 +215,7 @@ class _Trial:
 
     def notices(self, mutated: Relation) -> str:
         try:
-            with patience(MUTANT_SECONDS):
+            with time_limit(MUTANT_SECONDS):
                 return self._noticed(mutated)
         except OutOfTimeError:
             return "time"

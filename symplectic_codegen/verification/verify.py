@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -12,9 +11,9 @@ from pathlib import Path
 
 from symplectic_codegen.errors import SymplecticCodegenError
 from symplectic_codegen.files import write_files
+from symplectic_codegen.resources import time_limit
 from symplectic_codegen.verification.checking import Finding, check_claim
 from symplectic_codegen.verification.claims import Source, Verdict
-from symplectic_codegen.verification.patience import patience
 from symplectic_codegen.verification.relations import SourceError
 from symplectic_codegen.verification.sources import find_source, load_source, source_paths
 from symplectic_codegen.verification.trusted import (
@@ -174,16 +173,11 @@ def _check_in(source: Source, label: str) -> Finding:
     claim = source.claim(label)
     assert claim is not None
     try:
-        with patience(CLAIM_SECONDS):
+        with time_limit(CLAIM_SECONDS):
             return check_claim(source, claim)
     except SymplecticCodegenError as error:
         # As one plain error: others carry more than can be sent from one process to another.
         raise SourceError(f"{source.name}, claim {label}: {error}") from None
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _silent(findings: Iterable[Finding], _count: int) -> Iterable[Finding]:

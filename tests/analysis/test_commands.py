@@ -13,7 +13,7 @@ from symplectic_codegen.cli import main
 from symplectic_codegen.driver import derive
 from symplectic_codegen.errors import OutOfTimeError
 from symplectic_codegen.report import as_text
-from symplectic_codegen.verification.patience import patience
+from symplectic_codegen.resources import time_limit
 
 
 def run(*words: str) -> Result:
@@ -89,7 +89,7 @@ def test_a_saved_spec_is_analyzed(tmp_path: Path) -> None:
 def test_out_of_time_is_no_refusal() -> None:
     """It stops the whole, and is not printed as the reason why one quantity does not exist."""
     analysis = analyze(sc.catalog.load("adam"))
-    with pytest.raises(OutOfTimeError), patience(0.05):
+    with pytest.raises(OutOfTimeError), time_limit(0.05):
         _ = analysis.findings
-    with pytest.raises(OutOfTimeError), patience(0.05):
+    with pytest.raises(OutOfTimeError), time_limit(0.05):
         as_text(derive(sc.catalog.load("adam")))

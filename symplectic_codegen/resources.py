@@ -1,7 +1,8 @@
-"""A limit on the time of one claim: SymPy can search for ever."""
+"""Time and processors: SymPy can search for ever, and work can be shared."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -11,8 +12,12 @@ from symplectic_codegen.errors import OutOfTimeError
 
 
 @contextmanager
-def patience(seconds: float) -> Iterator[None]:
+def time_limit(seconds: float, message: str = "") -> Iterator[None]:
     """Give up after `seconds`; without effect where there are no timers or outside the main thread.
+
+    Args:
+        seconds: the limit.
+        message: what the error says.
 
     Raises:
         OutOfTimeError: the time is over.
@@ -25,7 +30,7 @@ def patience(seconds: float) -> Iterator[None]:
         return
 
     def give_up(signum: int, frame: object) -> None:
-        raise OutOfTimeError(f"no answer after {seconds:g} s")
+        raise OutOfTimeError(message or f"no answer after {seconds:g} s")
 
     previous = signal.signal(signal.SIGALRM, give_up)
     remaining, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -35,3 +40,8 @@ def patience(seconds: float) -> Iterator[None]:
         # A limit that was running before goes on, as if the inner one had taken no time.
         signal.setitimer(signal.ITIMER_REAL, remaining)
         signal.signal(signal.SIGALRM, previous)
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
