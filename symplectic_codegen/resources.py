@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,10 +37,26 @@ def time_limit(seconds: float, message: str = "") -> Iterator[None]:
     remaining, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
+    except OutOfTimeError:
+        _forget_half_done_work()
+        raise
     finally:
         # A limit that was running before goes on, as if the inner one had taken no time.
         signal.setitimer(signal.ITIMER_REAL, remaining)
         signal.signal(signal.SIGALRM, previous)
+
+
+def _forget_half_done_work() -> None:
+    """Clear SymPy's caches, in which what was interrupted stands as what has no answer.
+
+    `manualintegrate` marks the integrals that it is working on, and takes a mark that it finds as a
+    sign that it runs in a circle.
+    """
+    if (core := sys.modules.get("sympy.core.cache")) is not None:
+        core.clear_cache()
+    if (integrals := sys.modules.get("sympy.integrals.manualintegrate")) is not None:
+        integrals._integral_cache.clear()
+        integrals._parts_u_cache.clear()
 
 
 def processors() -> int:

@@ -78,15 +78,28 @@ def _key(component: Component) -> str:
 def agree(ours: Vector | sp.Expr, theirs: Vector | sp.Expr) -> bool:
     """Whether two vectors are the same for all values of their symbols, exactly."""
     pairs = zip(ours, theirs, strict=True) if isinstance(ours, tuple) else [(ours, theirs)]
-    differences = [_with_factored_roots(a - b) for a, b in pairs]
-    return all(is_zero_rational(e) or sp.simplify(e) == 0 for e in differences)
+    return all(_is_zero(a - b) for a, b in pairs)
+
+
+def _is_zero(expr: sp.Expr) -> bool:
+    # Full factors of a large radicand can take for ever; common ones are enough.
+    if is_zero_rational(expr):
+        return True
+    factored = _with_factored_roots(expr)
+    return is_zero_rational(factored) or sp.simplify(factored) == 0
 
 
 def _with_factored_roots(expr: sp.Expr) -> sp.Expr:
     return expr.replace(
         lambda e: e.is_Pow and e.exp.is_Rational and not e.exp.is_Integer,
-        lambda e: sp.expand_power_base(sp.factor(e.base) ** e.exp),
+        lambda e: sp.expand_power_base(_common_factors(e.base) ** e.exp),
     )
+
+
+def _common_factors(radicand: sp.Expr) -> sp.Expr:
+    """As one fraction without brackets, whose common factors stand outside."""
+    above, below = sp.fraction(sp.together(radicand))
+    return sp.factor_terms(sp.expand(above)) / below
 
 
 def plus(*terms: Vector) -> Vector:
