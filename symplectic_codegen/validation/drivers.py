@@ -24,12 +24,15 @@ class Driver:
     Args:
         subjects: what is to be tested of a class or function: every way through a step.
         obstacle: why that cannot be done here, or "".
+        is_required: whether an obstacle is a failure: a file that lacks what it imports does not
+            hold. The compiler is needed by the validation alone.
         prepare: what is done with the module before it is used.
     """
 
     subjects: Callable[[Any, UpdateRule], Iterator[Subject]]
     obstacle: Callable[[], str]
     prepare: Callable[[ModuleType], object] | None = None
+    is_required: bool = True
 
 
 def _missing(target: str) -> Callable[[], str]:
@@ -98,6 +101,6 @@ DRIVERS: Mapping[str, Driver] = MappingProxyType(
         "numba": Driver(_arrays, _missing("numba")),
         "torch": Driver(_tensors, _missing("torch")),
         "optax": Driver(_transformations, _missing("optax")),
-        "cuda": Driver(_kernels, _without_compiler, on_host),
+        "cuda": Driver(_kernels, _without_compiler, on_host, is_required=False),
     }
 )

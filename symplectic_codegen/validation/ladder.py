@@ -173,7 +173,7 @@ def _module_rungs(
     if driver is None:
         return (judged(name, False, f"no oracle drives modules of the target {target!r}"),)
     if reason := driver.obstacle():
-        return (Rung(name, "not applicable", reason),)
+        return (Rung(name, "fails" if driver.is_required else "not applicable", reason),)
     dtypes = DTYPES if dtype == BOTH else (dtype,)
     if not set(dtypes) <= set(DTYPES):
         return (judged(name, False, f"PROVENANCE gives the unknown dtype {dtype!r}"),)

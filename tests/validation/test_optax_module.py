@@ -41,7 +41,8 @@ def test_entries_hold_in_both_types(name: str) -> None:
     report = validated(source(name, "any"))
     assert of_the_module(report) == []
     assert (report.name, report.target) == (name, "optax")
-    assert len([r for r in report.rungs if "module" in r.name]) == 8
+    # Two trajectories, shapes, state and guards, in two types.
+    assert len([r for r in report.rungs if "module" in r.name]) == 10
 
 
 def test_a_guard_is_nan_in_compiled_code_and_an_error_in_plain_code() -> None:

@@ -43,7 +43,8 @@ struct Settings {
     int blocks_per_processor = 2;
     long long launches = 0;   // that were made
 };
-inline Settings settings;
+// Not inline: of inline variables the loader makes one for all libraries of a process.
+static Settings settings;
 
 [[noreturn]] inline void fail(const char* what) {
     std::fprintf(stderr, "emulation: %s\n", what);
@@ -70,7 +71,7 @@ struct Block {
     void (*entry)(void*) = nullptr;
     void* argument = nullptr;
 };
-inline Block block;
+static Block block;
 
 constexpr std::size_t STACK = 64 * 1024;
 constexpr unsigned LANES = 32;
