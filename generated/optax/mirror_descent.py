@@ -62,7 +62,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "4741e409a31f255a9c49f6ab6a77d55ff819a6d6861563c2a591dbc59acaa20d",
-    "body_sha256": "5b40df74f9fe1bc577807608b4a907c14a7bf62c67425bad3fb452c99729ae51",
+    "body_sha256": "1beaee679d8bfebde99e1c7cd030cb440e7f06a2481bf7d75ed66939b5852db5",
     "command": "symplectic-codegen generate --catalog mirror_descent --target optax",
     "spec": {
         "format": 1,
@@ -134,8 +134,7 @@ def _sweep(
     """One sweep over a leaf: the change of w, X."""
     X_new = momentum * X + impulse * G
     X_ahead_new = X_new * jnp.exp(lr * w * X_new)
-    w_new = w * jnp.exp(factor * w * X_new)
-    change_new = w_new - w
+    change_new = w * jnp.expm1(factor * w * X_new)
     return change_new, X_ahead_new
 
 

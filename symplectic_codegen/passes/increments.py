@@ -2,7 +2,8 @@
 
 The difference of new and old weights would lose the digits that a small step has. Where the new
 weights are the old ones and something more, this something is taken itself; where the old ones are
-multiplied by s, it is (s - 1)*w, with s - 1 in a form without cancellation.
+multiplied by s, it is (s - 1)*w, with s - 1 in a form without cancellation; s may be a scalar, or
+differ from element to element.
 """
 
 from __future__ import annotations
@@ -164,6 +165,9 @@ class _Sweep:
             for factor, vector in (expr.args, expr.args[::-1]):
                 if not references(factor) & self._varying:
                     return self._stretched(factor, vector, stretches)
+            for factor, vector in (expr.args, expr.args[::-1]):
+                if (d := self._increment(vector, stretches)) is not None:
+                    return self._scaled(factor, d)
         return _of_sum(expr, lambda term: self._increment(term, stretches))
 
     def _stretched(self, factor: Expr, vector: Expr, stretches: list[Assign]) -> Expr | None:
@@ -177,6 +181,15 @@ class _Sweep:
         name = _fresh(f"{stem}_minus_1", self.taken)
         stretches.append(Assign(name, value))
         stretch = Call(Op.MUL, (Ref(name), Ref(self.weights)))
+        return stretch if d == ZERO else _plus(stretch, Call(Op.MUL, (factor, d)))
+
+    def _scaled(self, factor: Expr, d: Expr) -> Expr | None:
+        """factor*(w + d) - w with a factor for each element, if factor - 1 has a stable form."""
+        known = {**self.scalars, **self._definitions}
+        value = _minus_one(factor, known, self._at_least_zero)
+        if value is None:
+            return None
+        stretch = Call(Op.MUL, (Ref(self.weights), value))
         return stretch if d == ZERO else _plus(stretch, Call(Op.MUL, (factor, d)))
 
     @property

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import accumulate
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import mpmath
 import numpy as np
@@ -619,16 +619,9 @@ class RoundingBounds:
     def cast(self, value: Bounded) -> Bounded:
         return self._rounded(value.value, value.error)
 
-    def element(self) -> RoundingBounds:
-        return RoundingBounds(
-            self.element_unit,
-            self.element_tiny,
-            self.element_unit,
-            self.element_tiny,
-            self.element_limit,
-            self.element_limit,
-            self.ulps,
-            self.root_ulps,
+    def element(self) -> Self:
+        return replace(
+            self, unit=self.element_unit, tiny=self.element_tiny, limit=self.element_limit
         )
 
     def is_positive(self, value: Bounded) -> bool:

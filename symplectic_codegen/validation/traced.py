@@ -87,18 +87,6 @@ class TracedBounds(RoundingBounds):
         error += size * (self.sum_unit * np.sum(np.abs(numbers)) + self.element_tiny)
         return Bounded(np.float64(np.sum(numbers)), error)
 
-    def element(self) -> TracedBounds:
-        return TracedBounds(
-            self.element_unit,
-            self.element_tiny,
-            self.element_unit,
-            self.element_tiny,
-            self.element_limit,
-            self.element_limit,
-            self.ulps,
-            self.sum_unit,
-        )
-
 
 def traced_bounds(dtype: str, host: str = "float32") -> TracedBounds:
     """Bounds for leaves of type `dtype`, where JAX's default type is `host`."""

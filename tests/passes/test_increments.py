@@ -93,13 +93,7 @@ def test_hand_made_rules(rule: UpdateRule) -> None:
     assert_adds_up(rule)
 
 
-DIFFERENCE = pytest.mark.xfail(strict=True, reason="w*exp(x) - w is not yet w*expm1(x)")
-
-
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=DIFFERENCE if n == "mirror_descent" else ()) for n in catalog.names()],
-)
+@pytest.mark.parametrize("name", catalog.names())
 def test_the_catalogue(name: str) -> None:
     """And no entry computes the change as a difference of weights."""
     rule = derive(catalog.load(name)).rule
