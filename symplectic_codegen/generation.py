@@ -15,7 +15,7 @@ from typing import Any
 
 import sympy as sp
 
-from symplectic_codegen.algebra.notation import to_ascii
+from symplectic_codegen.algebra.notation import sentence_in_ascii, to_ascii
 from symplectic_codegen.algebra.proof import Verdict
 from symplectic_codegen.driver import Derivation, derive
 from symplectic_codegen.errors import NotSeparableError, SpecError, TargetError
@@ -263,16 +263,8 @@ def note_lines(derivation: Derivation, recipes: Sequence[str] = ()) -> list[str]
     for claim in derivation.step_claims:
         if claim.verdict is not Verdict.ASSUMED:
             statement = claim.statement[0].upper() + claim.statement[1:]
-            lines.append(f"{claim.verdict.value.capitalize()}: {_ascii(statement)}.")
+            lines.append(f"{claim.verdict.value.capitalize()}: {sentence_in_ascii(statement)}.")
     return lines
-
-
-_ASCII = str.maketrans({"β": "beta", "τ": "tau", "γ": "gamma", "−": "-", "Σ": "sum of", "∧": "^",
-                        "¹": "^1", "²": "^2", "Π": "Pi", "→": "->", "·": "*"})  # fmt: skip
-
-
-def _ascii(text: str) -> str:
-    return text.translate(_ASCII)
 
 
 def options_of(spec: Spec) -> dict[str, str]:

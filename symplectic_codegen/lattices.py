@@ -14,7 +14,7 @@ from typing import Any
 
 import sympy as sp
 
-from symplectic_codegen.algebra.notation import to_ascii, to_unicode
+from symplectic_codegen.algebra.notation import sentence_in_ascii, to_ascii, to_unicode
 from symplectic_codegen.algebra.proof import Claim, Verdict, zero_claim
 from symplectic_codegen.arrangements.lattice import (
     FORCE,
@@ -249,7 +249,9 @@ class Lattice:
 
     def _document(self, target: str, command: str) -> LatticeDocument:
         known = [c for c in self.claims if c.verdict is not Verdict.ASSUMED]
-        notes = [f"{c.verdict.value.capitalize()}: {_plain(c.statement)}." for c in known]
+        notes = [
+            f"{c.verdict.value.capitalize()}: {sentence_in_ascii(c.statement)}." for c in known
+        ]
         return LatticeDocument(
             class_name(self.spec.name),
             self.spec.title,
@@ -274,11 +276,3 @@ class Lattice:
 def program_of_flows(derivation: Derivation) -> tuple[Sweep, ...]:
     """The flows of one step of the integrator, each as a sweep of its own."""
     return tuple(element_map(flow) for flow in derivation.scheme.flows)
-
-
-_ASCII = str.maketrans({"β": "beta", "τ": "tau", "γ": "gamma", "−": "-", "Σ": "sum of", "∧": "^",
-                        "¹": "^1", "²": "^2", "Π": "Pi", "→": "->", "·": "*"})  # fmt: skip
-
-
-def _plain(text: str) -> str:
-    return text.translate(_ASCII)

@@ -44,6 +44,35 @@ _LATEX = {
 }
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+_ASCII = str.maketrans({"β": "beta", "τ": "tau", "γ": "gamma", "−": "-", "Σ": "sum of", "∧": "^",
+                        "¹": "^1", "²": "^2", "Π": "Pi", "→": "->", "·": "*"})  # fmt: skip
+
+
+def lowered(digits: object) -> str:
+    """A whole number as a subscript.
+
+    >>> lowered(12)
+    '₁₂'
+    """
+    return str(digits).translate(_SUBSCRIPTS)
+
+
+def raised(number: object) -> str:
+    """A whole number as a superscript.
+
+    >>> raised(-1)
+    '⁻¹'
+    """
+    return str(number).translate(_SUPERSCRIPTS)
+
+
+def sentence_in_ascii(text: str) -> str:
+    """What a claim says, for a comment in source code.
+
+    >>> sentence_in_ascii("Σ dX∧dw is multiplied by β")
+    'sum of dX^dw is multiplied by beta'
+    """
+    return text.translate(_ASCII)
 
 
 def unicode_name(name: str) -> str:
@@ -55,7 +84,7 @@ def unicode_name(name: str) -> str:
     stem = name.rstrip("0123456789")
     digits = name[len(stem) :]
     if stem in _GREEK:
-        return _GREEK[stem] + digits.translate(_SUBSCRIPTS)
+        return _GREEK[stem] + lowered(digits)
     return name
 
 
@@ -130,7 +159,7 @@ class _UnicodePrinter(StrPrinter):
         inner = self.parenthesize(base, precedence(expr) + 1)
         inner = f"({inner})" if isinstance(base, Total) else inner
         if exponent.is_Integer and 0 < exponent < 100:
-            return inner + str(exponent).translate(_SUPERSCRIPTS)
+            return inner + raised(exponent)
         return f"{inner}^{self.parenthesize(exponent, precedence(expr) + 1)}"
 
     def _print_exp(self, expr: sp.Expr) -> str:
@@ -139,8 +168,8 @@ class _UnicodePrinter(StrPrinter):
             # exp(sum_i log a_i) is how a product over components is kept.
             index = self._inner_index()
             factor = _UnicodePrinter(index).doprint(rest.body.args[0])
-            raised = "" if power == 1 else str(power).translate(_SUPERSCRIPTS)
-            return f"Π{index} ({factor}){raised}"
+            exponent = "" if power == 1 else raised(power)
+            return f"Π{index} ({factor}){exponent}"
         return f"exp({self._print(expr.args[0])})"
 
     def _print_Abs(self, expr: sp.Expr) -> str:

@@ -22,7 +22,7 @@ import sympy as sp
 from symplectic_codegen.algebra.display import Formula, Printable
 from symplectic_codegen.algebra.forms import collected, is_negative, join_signs, multiplied_out
 from symplectic_codegen.algebra.memory import memories
-from symplectic_codegen.algebra.notation import to_latex, to_unicode
+from symplectic_codegen.algebra.notation import lowered, raised, to_latex, to_unicode
 from symplectic_codegen.algebra.proof import Claim, Verdict
 from symplectic_codegen.algebra.symbols import L, U, h, k, t, tau
 from symplectic_codegen.algebra.vector import Total, UnknownDerivativeError
@@ -74,7 +74,7 @@ class ModifiedHamiltonian(Printable):
     def formulas(self) -> tuple[Formula, ...]:
         """The series in brackets, what the letters are, and each power of tau."""
         powers = range(1, self.order + 1)
-        plain = "".join(f" + {_power(n, False)}·H{_lowered(n)}" for n in powers)
+        plain = "".join(f" + {_power(n, False)}·H{lowered(n)}" for n in powers)
         latex = "".join(rf" + {_power(n, True)} H_{{{n}}}" for n in powers)
         rows = [
             Formula(f"H̃ = H{plain} + …", rf"\tilde H = H{latex} + \dots"),
@@ -85,7 +85,7 @@ class ModifiedHamiltonian(Printable):
             for letter, piece in self.pieces.items()
         ]
         rows += [
-            Formula.equation(f"H{_lowered(n)}", f"H_{{{n}}}", collected(term, Total, U, L))
+            Formula.equation(f"H{lowered(n)}", f"H_{{{n}}}", collected(term, Total, U, L))
             for n, term in enumerate(self.terms)
             if n > 0
         ]
@@ -124,11 +124,7 @@ def _power(n: int, latex: bool) -> str:
 
 
 def _raised(n: int) -> str:
-    return "" if n == 1 else str(n).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
-
-
-def _lowered(n: int) -> str:
-    return str(n).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+    return "" if n == 1 else raised(n)
 
 
 def modified_hamiltonian(

@@ -11,7 +11,7 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 
 from symplectic_codegen.algebra.explicit import Coordinates, instantiate
-from symplectic_codegen.algebra.notation import unicode_name
+from symplectic_codegen.algebra.notation import lowered, unicode_name
 from symplectic_codegen.algebra.samples import reproducible_value
 from symplectic_codegen.algebra.symbols import G, L, d
 from symplectic_codegen.algebra.vector import HessianProduct, Total, components
@@ -182,9 +182,6 @@ def _nice_value(name: str, position: int, choice: int, symbol: sp.Symbol) -> sp.
     return -value if may_be_negative else value
 
 
-_SUBSCRIPTS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-
-
 def _where(point: Mapping[sp.Symbol, sp.Expr]) -> tuple[tuple[str, str], ...]:
     rows: dict[str, str] = {}
     for symbol, value in point.items():
@@ -203,7 +200,7 @@ def _readable(name: str) -> str:
         return f"∂H/∂{_readable(name[3:])}"
     stem = name.rstrip("0123456789")
     parts = [unicode_name(part) for part in stem.split("_")]
-    return "_".join(parts) + name[len(stem) :].translate(_SUBSCRIPTS)
+    return "_".join(parts) + lowered(name[len(stem) :])
 
 
 def _functions_shown(left: sp.Expr, right: sp.Expr) -> tuple[tuple[str, str], ...]:
