@@ -51,7 +51,6 @@
 namespace symplectic::langevin {
 
 #ifndef __CUDACC_RTC__
-using std::cos;
 using std::log;
 using std::log1p;
 using std::pow;
@@ -96,7 +95,15 @@ SYMPLECTIC_INLINE Words philox(
     return {a, b};
 }
 
-// cos and sin of 2*pi*x for |x| <= 1/8.
+// cos and sin of 2*pi*x, on the device without the reduction of large arguments.
+SYMPLECTIC_INLINE double turn_cos(double x) {
+#ifdef __CUDA_ARCH__
+    return cospi(2.0 * x);
+#else
+    return std::cos(6.2831853071795864769 * x);
+#endif
+}
+
 SYMPLECTIC_INLINE float turn_cos(float x) {
 #ifdef __CUDA_ARCH__
     return cospif(2.0f * x);
@@ -136,7 +143,7 @@ SYMPLECTIC_INLINE float normal(Words words, float) {
 SYMPLECTIC_INLINE double normal(Words words, double) {
     const double scale = 2.3283064365386962890625e-10;  // 2^-32
     const double radius = sqrt(-2.0 * log((words.first + 0.5) * scale));
-    return radius * cos(6.2831853071795864769 * ((words.second + 0.5) * scale));
+    return radius * turn_cos((words.second + 0.5) * scale);
 }
 
 struct Hyperparameters {
@@ -252,7 +259,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "76cb3702d07f45993972eb6d92289bd75cc395d9efb1295b55266ef81a1a4aa3",
-    "body_sha256": "c5abbef665ed80c57c9c02b4f00b9666b644c544311e9e1f7d4146d79cc8bcc3",
+    "body_sha256": "3cbc9a24aec2627d8d2c9878950a6efe6162c5c420eeca1582e0c43dd1949ea2",
     "command": "symplectic-codegen generate --catalog langevin --target cuda",
     "spec": {
         "noise": "sqrt(2*gamma*temperature*c**2)",

@@ -52,7 +52,6 @@
 namespace symplectic::sghmc {
 
 #ifndef __CUDACC_RTC__
-using std::cos;
 using std::log;
 using std::log1p;
 using std::sqrt;
@@ -81,7 +80,15 @@ SYMPLECTIC_INLINE Words philox(
     return {a, b};
 }
 
-// cos and sin of 2*pi*x for |x| <= 1/8.
+// cos and sin of 2*pi*x, on the device without the reduction of large arguments.
+SYMPLECTIC_INLINE double turn_cos(double x) {
+#ifdef __CUDA_ARCH__
+    return cospi(2.0 * x);
+#else
+    return std::cos(6.2831853071795864769 * x);
+#endif
+}
+
 SYMPLECTIC_INLINE float turn_cos(float x) {
 #ifdef __CUDA_ARCH__
     return cospif(2.0f * x);
@@ -121,7 +128,7 @@ SYMPLECTIC_INLINE float normal(Words words, float) {
 SYMPLECTIC_INLINE double normal(Words words, double) {
     const double scale = 2.3283064365386962890625e-10;  // 2^-32
     const double radius = sqrt(-2.0 * log((words.first + 0.5) * scale));
-    return radius * cos(6.2831853071795864769 * ((words.second + 0.5) * scale));
+    return radius * turn_cos((words.second + 0.5) * scale);
 }
 
 struct Hyperparameters {
@@ -242,7 +249,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "f942be80c3fb8aa66d35fde19ee541b78cf23f48c8471bf1691ca98ec6f440b8",
-    "body_sha256": "6b2d45f52b431d9e6330aa5ea908d1a8fb97db35451e102dff708ea0da122b56",
+    "body_sha256": "383349f1889fb9ca25289995b30a289ab9f5abed65a61091e16eb8395ebaa33b",
     "command": "symplectic-codegen generate --catalog sghmc --target cuda",
     "spec": {
         "noise": "sqrt(2*gamma*temperature*c**2)",

@@ -171,7 +171,7 @@ def _standard(used: set[Op], noise: bool) -> list[str]:
     for op, more in needs.items():
         names |= more if op in used else set()
     names |= {"pow"} if Op.POW in used else set()
-    names |= {"sqrt", "log", "log1p", "cos"} if noise else set()
+    names |= {"sqrt", "log", "log1p"} if noise else set()
     return sorted(names)
 
 
