@@ -1,0 +1,100 @@
+"""The example with published values: the authors' loops, and the numbers on the page."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "analysis.md").read_text(encoding="utf-8")
+
+
+def script() -> ModuleType:
+    path = ROOT / "examples" / "published_values.py"
+    spec = importlib.util.spec_from_file_location("published_values", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+EXAMPLE = script()
+QUADRATIC, CURVATURES = EXAMPLE.correlated_quadratic()
+
+
+def authors(name: str, values: dict[str, float]) -> Iterator[np.ndarray]:
+    """Where the methods of the paper read their gradients: Section 2 and Algorithm 1."""
+    x, v = QUADRATIC.start, np.zeros_like(QUADRATIC.start)
+    mu, delta = values["momentum"], values.get("delta", 0.0)
+    epsilon, alpha = values.get("lr", values.get("epsilon")), values.get("alpha", 0.0)
+
+    def bounded(u: np.ndarray) -> np.ndarray:
+        return np.asarray(u / np.sqrt(1 + delta * (u @ u)))
+
+    while True:
+        if name == "heavy_ball":
+            yield x
+            v = mu * v - epsilon * QUADRATIC.gradient(x)
+            x = x + v
+        elif name == "nesterov":
+            yield x + mu * v
+            v = mu * v - epsilon * QUADRATIC.gradient(x + mu * v)
+            x = x + v
+        else:
+            half = x + bounded(np.sqrt(mu) * v)
+            yield half
+            v = np.sqrt(mu) * v - epsilon * QUADRATIC.gradient(half)
+            x = alpha * half + (1 - alpha) * x + bounded(v)
+            v = np.sqrt(mu) * v
+
+
+@pytest.mark.parametrize("name", EXAMPLE.QUADRATIC)
+def test_the_gradients_are_read_where_the_authors_read_them(name: str) -> None:
+    values = EXAMPLE.QUADRATIC[name]
+    weights = QUADRATIC.start.copy()
+    optimizer = EXAMPLE.optimizer_class(name)([weights], **values)
+    # A perturbation grows at most by its transient; a step rounds each weight a few times.
+    for number, theirs in zip(range(200), authors(name, values), strict=False):
+        scale = np.abs(QUADRATIC.start).max()
+        assert np.abs(weights - theirs).max() <= 32 * (number + 1) * 2.0**-53 * scale
+        optimizer.step([QUADRATIC.gradient(weights)])
+
+
+def test_the_derived_values_contract_as_derived() -> None:
+    values = EXAMPLE.derived_values(CURVATURES)
+    losses = EXAMPLE.run("heavy_ball", values, QUADRATIC)
+    # At both ends of the spectrum the eigenvalues are double: n^2 rate^(2n), rate^2 = momentum.
+    measured = (losses[800] / losses[400]) ** (1 / 400)
+    assert measured / values["momentum"] == pytest.approx(1, abs=2 * np.log(2) / 400 + 1e-3)
+    for other in EXAMPLE.QUADRATIC:
+        assert losses[-1] < EXAMPLE.run(other, EXAMPLE.QUADRATIC[other], QUADRATIC)[-1]
+
+
+def test_the_page_shows_these_losses() -> None:
+    curves = {
+        "heavy ball, published": ("heavy_ball", EXAMPLE.QUADRATIC["heavy_ball"]),
+        "Nesterov, published": ("nesterov", EXAMPLE.QUADRATIC["nesterov"]),
+        "relativistic (Algorithm 1), published": ("rgd", EXAMPLE.QUADRATIC["rgd"]),
+        "heavy ball, derived by analyze": ("heavy_ball", EXAMPLE.derived_values(CURVATURES)),
+        "heavy ball, tuned": ("heavy_ball", EXAMPLE.ROSENBROCK["heavy_ball"]),
+        "Nesterov, tuned": ("nesterov", EXAMPLE.ROSENBROCK["nesterov"]),
+        "relativistic (Algorithm 1), tuned": ("rgd", EXAMPLE.ROSENBROCK["rgd"]),
+    }
+    for title, (name, values) in curves.items():
+        problem = EXAMPLE.rosenbrock() if "tuned" in title else QUADRATIC
+        losses = EXAMPLE.run(name, values, problem)
+        (line,) = [row for row in PAGE.splitlines() if row.startswith(f"    {title} ")]
+        steps, *shown = line[4:].removeprefix(title).split()
+        assert abs(int(steps) - int(EXAMPLE.steps_to(losses, 1e-6))) <= 1
+        for number, cell in zip((1, 5, 10), shown, strict=True):
+            found = losses[number * problem.steps // 10]
+            # Sums of two machines are rounded differently: late losses agree in size.
+            assert found == pytest.approx(float(cell), rel=0.5) or found < 1e-20
