@@ -62,7 +62,7 @@ class Derivation:
     @cached_property
     def space(self) -> PhaseSpace:
         """The phase space with the coupling of the spec."""
-        coupling = self._expression("coupling")
+        coupling = self.expression("coupling")
         return PhaseSpace(beta * X if coupling is None else coupling)
 
     @cached_property
@@ -120,9 +120,9 @@ class Derivation:
             self.separation,
             self.temperature,
             Extras(
-                self._expression("friction"),
-                self._expression("noise"),
-                self._expression("energy"),
+                self.expression("friction"),
+                self.expression("noise"),
+                self.expression("energy"),
                 self.spec.cooling,
             ),
         )
@@ -260,7 +260,8 @@ class Derivation:
     def _with_constants(self, expr: sp.Expr) -> sp.Expr:
         return expr.xreplace(dict(self._constants))
 
-    def _expression(self, key: str) -> sp.Expr | None:
+    def expression(self, key: str) -> sp.Expr | None:
+        """What the spec gives beside H (`EXPRESSIONS`), with the values of constants put in."""
         expr = self.spec.expression(key)
         return None if expr is None else self._with_constants(expr)
 
@@ -272,7 +273,7 @@ class Derivation:
             self._constants.get(beta0, beta0),
             self.spec.with_energy,
             names,
-            self._expression("time_step") or tau,
+            self.expression("time_step") or tau,
             self.spec.norms == "block",
         )
         return update_equations(self.scheme, choices)

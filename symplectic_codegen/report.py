@@ -10,9 +10,10 @@ import sympy as sp
 
 from symplectic_codegen.algebra.display import Formula, Printable, aligned
 from symplectic_codegen.algebra.explicit import Coordinates, instantiate
+from symplectic_codegen.algebra.memory import Field, ScalarMemory, memories
 from symplectic_codegen.algebra.notation import to_latex, to_unicode
 from symplectic_codegen.algebra.proof import Claim, Verdict, vanishes
-from symplectic_codegen.algebra.symbols import U, X, beta, h, k, w
+from symplectic_codegen.algebra.symbols import U, X, beta, h, k, t, w
 from symplectic_codegen.driver import Derivation
 from symplectic_codegen.errors import OutOfTimeError, SymplecticCodegenError
 from symplectic_codegen.geometry.explicit import (
@@ -28,6 +29,13 @@ _MARKS = {
     Verdict.NUMERICAL: "≈",
     Verdict.ASSUMED: "·",
     Verdict.REFUTED: "✗",
+}
+# What a spec may give beside H, as the left-hand side of a formula in text and LaTeX.
+_BESIDE = {
+    "friction": ("Rayleigh friction: −Ẋ", r"\text{Rayleigh friction: } -\dot X"),
+    "noise": ("noise on X: dX/dW", r"\text{noise on } X\text{: } dX/dW"),
+    "energy": ("projection of X to H", r"\text{projection of } X \text{ to } H"),
+    "time_step": ("length of a step", r"\text{length of a step}"),
 }
 _SHOWN_COMPONENTS = 3  # an explicit dimension beyond this is checked but not printed
 
@@ -116,12 +124,15 @@ def as_json(
             "potential": str(derivation.separation.potential),
             "thermal": str(derivation.separation.thermal),
             "kinetic": str(derivation.separation.kinetic),
+            "thermostat": str(derivation.separation.thermostat),
+            "dilation": str(derivation.separation.dilation),
             "obstructions": [
                 {"term": str(o.term), "reason": o.reason}
                 for o in derivation.separation.obstructions
             ],
         },
     }
+    data["beside"] = [{"text": f.text, "latex": f.latex} for f in _beside(derivation)]
     refusal = _refusal(derivation)
     data["update"] = None if refusal else _update_json(derivation)
     data["refused"] = refusal
@@ -200,6 +211,9 @@ def _sections(
     yield Section("Equations of motion, −h ż = k{z, H}", derivation.equations.formulas())
     yield Section("Temperature", derivation.temperature.formulas())
     yield Section("Splitting", _splitting(derivation))
+    beside = _beside(derivation)
+    if beside:
+        yield Section("Beside the Hamiltonian", beside)
     refusal = _refusal(derivation)
     if refusal:
         yield Section("No update rule", sentences=(refusal,))
@@ -222,9 +236,9 @@ def _sections(
 
 def _splitting(derivation: Derivation) -> tuple[Formula, ...]:
     parts = derivation.separation
-    rows = [("potential", parts.potential), ("kinetic", parts.kinetic), ("thermal", parts.thermal)]
     formulas = [
-        Formula.equation(name, rf"\text{{{name}}}", value) for name, value in rows if value != 0
+        Formula.equation(name, rf"\text{{{name}}}", value)
+        for name, value in parts.parts(derivation.space.coupling).items()
     ]
     formulas += [
         Formula(
@@ -234,6 +248,34 @@ def _splitting(derivation: Derivation) -> tuple[Formula, ...]:
         for o in parts.obstructions
     ]
     return tuple(formulas)
+
+
+def _beside(derivation: Derivation) -> tuple[Formula, ...]:
+    """What moves the state or the clock and is no part of H."""
+    named = {key: derivation.expression(key) for key in _BESIDE}
+    rows = [(*_BESIDE[key], value) for key, value in named.items() if value is not None]
+    fields = memories(derivation.separation.kinetic)
+    return (*(Formula.equation(*row) for row in rows), *map(_memory, fields))
+
+
+def _memory(field: Field) -> Formula:
+    """What a memory field is a memory of."""
+    text, latex = f"memory {to_unicode(field)}", rf"\text{{memory }} {to_latex(field)}"
+    if isinstance(field, ScalarMemory):
+        return Formula.equation(text, latex, field.value(t))
+    source, rate = field.source, field.rate
+    if field.normalized:
+        return Formula(
+            f"{text}: mean of {to_unicode(source)}, each moment weighted by exp(−{to_unicode(rate)}"
+            "·age)",
+            rf"{latex} \text{{: mean of }} {to_latex(source)} \text{{, each moment weighted by }} "
+            rf"e^{{-{to_latex(rate)}\cdot\text{{age}}}}",
+        )
+    return Formula(
+        f"{text}: from 0 to {to_unicode(source)} at the rate {to_unicode(rate)}",
+        rf"{latex} \text{{: from 0 to }} {to_latex(source)} "
+        rf"\text{{ at the rate }} {to_latex(rate)}",
+    )
 
 
 def _definitions(derivation: Derivation) -> tuple[Formula, ...]:

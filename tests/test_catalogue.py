@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -11,7 +12,7 @@ import sympy as sp
 
 import symplectic_codegen
 from symplectic_codegen import catalog
-from symplectic_codegen.algebra.proof import Verdict
+from symplectic_codegen.algebra.proof import Verdict, vanishes
 from symplectic_codegen.algebra.symbols import U, X, beta, beta0, c, h, k, t, w
 from symplectic_codegen.algebra.vector import Total, directional
 from symplectic_codegen.discretization.update import Clock
@@ -21,6 +22,7 @@ from symplectic_codegen.geometry.phase_space import PhaseSpace
 from symplectic_codegen.language.spec import Spec
 from symplectic_codegen.mechanics.equations import equations_of_motion
 from symplectic_codegen.mechanics.temperature import thermal_law
+from symplectic_codegen.report import as_json, as_latex, as_text
 
 NAMES = catalog.names()
 gamma, f = sp.symbols("gamma f", positive=True)
@@ -183,3 +185,49 @@ def test_fact_4_homogeneous_entries_follow_the_contact_flow() -> None:
         for velocity in (found.equations.w, found.equations.X, found.equations.U):
             assert not sp.simplify(velocity).has(beta), name
         assert sp.simplify(found.equations.beta - k / h * beta * sp.diff(K, U)) == 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_splitting_is_all_of_the_hamiltonian(name: str) -> None:
+    derived = derivation(name)
+    parts = derived.separation.parts(derived.space.coupling)
+    assert vanishes(sum(parts.values()) - derived.hamiltonian)
+
+
+@pytest.mark.parametrize("name", ["momentum", "nose_hoover", "lion"])
+def test_every_part_of_the_splitting_is_printed(name: str) -> None:
+    derived = derivation(name)
+    parts = derived.separation.parts(derived.space.coupling)
+    (splitting,) = re.findall(r"^Splitting\n((?:  .+\n)+)", as_text(derived), re.MULTILINE)
+    assert [line.split()[0] for line in splitting.splitlines()] == list(parts)
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("momentum", []),
+        ("rsgd", ["Rayleigh friction: −Ẋ = D·X/(h·√(mass² + Σᵢ Xᵢ²/light²))"]),
+        ("langevin", ["noise on X: dX/dW = √(2)·c·√(γ)·√(temperature)"]),
+        (
+            "bbi",
+            [
+                "projection of X to H = 0",
+                "length of a step = (L − floor)·τ/(L0 − floor + extra)",
+            ],
+        ),
+        (
+            "rad",
+            ["memory ema(1, ν) = 1 − exp(−ν·t)", "memory ema(∇L², ν): from 0 to ∇L² at the rate ν"],
+        ),
+        ("adam", ["memory average(∇L², ν): mean of ∇L², each moment weighted by exp(−ν·age)"]),
+    ],
+)
+def test_what_stands_beside_the_hamiltonian(name: str, lines: list[str]) -> None:
+    derived = derivation(name)
+    _, _, rest = as_text(derived).partition("Beside the Hamiltonian\n")
+    block = rest.partition("\n\n")[0]
+    assert [line.strip() for line in block.splitlines()] == lines
+    assert [row["text"] for row in as_json(derived)["beside"]] == lines
+    for line in lines:
+        words = line.partition(":")[0].split()[0]
+        assert words in as_latex(derived)

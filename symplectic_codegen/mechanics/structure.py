@@ -41,6 +41,17 @@ class Separation:
     thermostat: sp.Expr = sp.S.Zero
     obstructions: tuple[Obstruction, ...] = ()
 
+    def parts(self, coupling: sp.Expr) -> dict[str, sp.Expr]:
+        """The pieces that H has, by name: with the terms of the obstructions they add up to H."""
+        named = {
+            "potential": self.potential,
+            "kinetic": self.kinetic,
+            "thermal": self.thermal,
+            "thermostat": self.thermostat,
+            "dilation": self.dilation * Total(coupling * w),
+        }
+        return {name: value for name, value in named.items() if value != 0}
+
     @property
     def is_complete(self) -> bool:
         """Whether every term found its piece."""
