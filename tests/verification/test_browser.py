@@ -18,10 +18,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WIDTHS = (360, 820, 1280)  # a phone, a tablet, a screen
-QUIET = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
-    "--disable-background-networking --disable-component-update --virtual-time-budget=30000"
-).split()
+QUIET = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=30000"),
+    *("--disable-quic", "--disable-sync", "--disable-background-networking"),
+    *("--no-first-run", "--disable-component-update"),
+]
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
 
