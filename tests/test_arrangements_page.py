@@ -8,18 +8,74 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sympy as sp
+
+import symplectic_codegen as sc
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def test_the_page_runs() -> None:
+def test_the_page_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("numba")
+    pytest.importorskip("torch")
+    monkeypatch.chdir(ROOT)  # it reads files of the examples
     text = (ROOT / "docs" / "arrangements.md").read_text(encoding="utf-8")
     snippets = re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
     assert len(snippets) > 5
     scope: dict[str, Any] = {}
     for snippet in snippets:
         exec(compile(snippet, "arrangements.md", "exec"), scope)
+
+
+TWO_KINDS = ROOT / "examples" / "two_kinds.toml"
+
+
+@pytest.mark.parametrize(("newton", "name"), [(1, "momentum"), (0, "relativistic_per_block")])
+def test_a_part_moves_as_by_its_own_hamiltonian(newton: int, name: str) -> None:
+    spec = sc.Spec.from_toml(TWO_KINDS.read_text(encoding="utf-8"))
+    both = sc.derive(spec).update
+    alone = sc.derive(sc.catalog.load(name)).update
+    choice = {p.symbol: sp.Integer(newton) for p in spec.hyperparameters if p.name == "newton"}
+    found = {a.target: a.expr.xreplace(choice) for a in both.inlined()}
+    known = {a.target: a.expr for a in alone.inlined()}
+    assert found.keys() == known.keys()
+    assert all(sp.simplify(found[z] - known[z]) == 0 for z in known)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_one_optimizer_does_what_two_do(fused: bool) -> None:
+    torch = pytest.importorskip("torch")
+
+    def network() -> Any:
+        torch.manual_seed(0)
+        layers = torch.nn.Linear(8, 16), torch.nn.Tanh(), torch.nn.Linear(16, 3)
+        return torch.nn.Sequential(*layers)
+
+    def parts(model: Any) -> list[list[Any]]:
+        return [[w for w in model.parameters() if w.ndim == n] for n in (2, 1)]
+
+    spec = sc.Spec.from_toml(TWO_KINDS.read_text(encoding="utf-8"))
+    one, two = network(), network()
+    matrices, vectors = parts(one)
+    groups = [{"params": matrices, "newton": 0.0, "speed": 0.5}, {"params": vectors}]
+    joint = [sc.load(spec, target="torch")(groups, lr=0.1, fused=fused)]
+    own = [
+        sc.load(sc.catalog.load(name), target="torch")(part, lr=0.1, fused=fused, **options)
+        for name, part, options in (
+            ("relativistic_per_block", parts(two)[0], {"speed": 0.5}),
+            ("momentum", parts(two)[1], {}),
+        )
+    ]
+    x, steps = torch.randn(32, 8), 30
+    for _ in range(steps):
+        for model, optimizers in ((one, joint), (two, own)):
+            model.zero_grad()
+            model(x).square().mean().backward()
+            for optimizer in optimizers:
+                optimizer.step()
+    unit = torch.finfo(torch.float32).eps / 2
+    for a, b in zip(one.parameters(), two.parameters(), strict=True):
+        assert (a - b).abs().max() <= 4 * steps * unit * (1 + a.abs().max())
 
 
 def example() -> dict[str, Any]:
