@@ -12,8 +12,17 @@ import pytest
 
 # Test modules share a helper; pytest's importlib mode leaves the path to us.
 sys.path.insert(0, str(Path(__file__).parent))
-from random_hamiltonians import POTENTIAL, THERMAL, VALUES, Motion, hamiltonian_text, motion
+from random_hamiltonians import (
+    POTENTIAL,
+    THERMAL,
+    VALUES,
+    Motion,
+    hamiltonian_text,
+    motion,
+    richer_hamiltonian,
+)
 
+import symplectic_codegen as sc
 from symplectic_codegen.algebra.proof import Verdict
 from symplectic_codegen.driver import Derivation, derive
 from symplectic_codegen.errors import SymplecticCodegenError
@@ -63,9 +72,10 @@ def run(rule: UpdateRule, exact: Motion, count: int) -> np.ndarray:
 
 def assert_converges(derivation: Derivation) -> None:
     rule = derivation.rule
-    exact = motion(derivation.hamiltonian, VALUES, derivation.space.coupling)
+    friction = derivation.expression("friction")
+    exact = motion(derivation.hamiltonian, VALUES, derivation.space.coupling, friction)
     z = exact.at(END, START, VALUES["beta0"])
-    momenta = z[4:] if rule.buffers else z[:0]
+    momenta = z[4:6] if rule.buffers else z[:0]
     known = np.array([*z[1:3], *momenta, *(z[0] for s in rule.states if s.name == "U")])
     coarse, fine = run(rule, exact, 60), run(rule, exact, 120)
     error = np.abs(fine - known).max()
@@ -75,10 +85,11 @@ def assert_converges(derivation: Derivation) -> None:
     assert np.abs(2 * fine - coarse - known).max() < 0.1 * error + 1e-9
 
 
-def check(text: str) -> bool:
+def check(text: str, friction: str | None = None) -> bool:
     """Whether the text was derived (True) or refused in good order."""
     with at_most(LIMIT):
-        derivation = derive(Spec.from_expression(text).replace(with_energy=True))
+        spec = Spec.from_expression(text, more={"friction": friction})
+        derivation = derive(spec.replace(with_energy=True))
         try:
             derivation.rule  # noqa: B018
         except SymplecticCodegenError:
@@ -109,6 +120,41 @@ _LONG = pytest.mark.xfail(reason="integration takes too long", run=False)
 )
 def test_a_random_hamiltonian_is_integrated_or_refused(seed: int) -> None:
     check(hamiltonian_text(seed))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_feedback_memory_dilation_friction_are_integrated_at_first_order(seed: int) -> None:
+    check(*richer_hamiltonian(seed))
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("target", ["numpy", "numba"])
+def test_the_compiled_module_goes_the_same_way(target: str, seed: int) -> None:
+    text, friction = richer_hamiltonian(seed)
+    spec = Spec.from_expression(text, name=f"random_{seed}", more={"friction": friction})
+    derivation = derive(spec)
+    rule = derivation.rule
+    exact = motion(derivation.hamiltonian, VALUES, friction=derivation.expression("friction"))
+    known = exact.at(END, START, VALUES["beta0"])[1:3]
+    cls, errors = sc.load(spec, target=target), []
+    for count in (60, 120):
+        hyper = {
+            p.name: END / count if p.name == "tau" else VALUES[p.name] for p in rule.parameters
+        }
+        w = START.copy()
+        optimizer = cls([w], **hyper)
+        for _ in range(count):
+            loss = {"loss": exact.loss(*w)} if rule.needs_loss else {}
+            optimizer.step([np.array(exact.gradient(*w))], **loss)
+        errors.append(np.abs(w - known).max())
+    assert errors[1] < 0.05
+    assert errors[1] < 0.62 * errors[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100, 200))
+def test_richer_hamiltonians_are_integrated_or_refused(seed: int) -> None:
+    check(*richer_hamiltonian(seed))
 
 
 HARD = {
