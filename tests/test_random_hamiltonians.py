@@ -59,9 +59,14 @@ def at_most(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGPROF, before)
 
 
+def hyperparameters(rule: UpdateRule, count: int) -> dict[str, float]:
+    """The values of `VALUES`, and the step that makes `count` of them reach END."""
+    return {p.name: END / count if p.name == "tau" else VALUES[p.name] for p in rule.parameters}
+
+
 def run(rule: UpdateRule, exact: Motion, count: int) -> np.ndarray:
     """w, X and U after `count` steps over the same time."""
-    hyper = {p.name: END / count if p.name == "tau" else VALUES[p.name] for p in rule.parameters}
+    hyper = hyperparameters(rule, count)
     state, w = initial_state(rule, hyper, 2), START
     for _ in range(count):
         force, loss = np.array(exact.gradient(*w)), exact.loss(*w)
@@ -138,9 +143,7 @@ def test_the_compiled_module_goes_the_same_way(target: str, seed: int) -> None:
     known = exact.at(END, START, VALUES["beta0"])[1:3]
     cls, errors = sc.load(spec, target=target), []
     for count in (60, 120):
-        hyper = {
-            p.name: END / count if p.name == "tau" else VALUES[p.name] for p in rule.parameters
-        }
+        hyper = hyperparameters(rule, count)
         w = START.copy()
         optimizer = cls([w], **hyper)
         for _ in range(count):
