@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -26,10 +27,21 @@ import numba
 import numpy as np
 
 import symplectic_codegen as sc
+from symplectic_codegen.performance_report import traffic
 
 LR, MU = 1e-3, 0.9
 MOMENTUM_BYTES = 20  # float32: read w, G, X; write w, X
 AXPY_BYTES = 12  # float32: read x, y; write y
+# Rules in one table: a metric, then sums over all momenta (exact, or one step late) and over those
+# of each parameter.
+RULES = (
+    "momentum",
+    "adam",
+    "adamw",
+    "relativistic_degree_one",
+    "relativistic_lagged",
+    "relativistic_per_block",
+)
 
 Arrays = list[np.ndarray]
 Step = Callable[[], object]
@@ -146,6 +158,37 @@ def contenders(case: Case, optimizer_class: Any) -> dict[str, Step]:
     }
 
 
+def rules(case: Case) -> tuple[dict[str, Step], dict[str, int]]:
+    """One generated optimizer for each of `RULES`, and the bytes that it moves per element."""
+    grads = arrays(case, 0)
+    total = case.elements
+    y, x, a = np.zeros(total, np.float32), np.ones(total, np.float32), np.float32(1e-3)
+    steps: dict[str, Step] = {"axpy": lambda: axpy(y, x, a)}
+    moved = {"axpy": AXPY_BYTES}
+    for name in RULES:
+        spec = sc.catalog.load(name)
+        optimizer = sc.load(spec, target="numba")(arrays(case, 1), lr=LR)
+        steps[name] = partial(optimizer.step, grads)
+        moved[name] = sum(sweep.bytes(4) for sweep in traffic(sc.derive(spec).rule))
+    return steps, moved
+
+
+def report_rules(case: Case, times: dict[str, list[float]], moved: dict[str, int]) -> None:
+    print(f"\nrules on {case.name}: {len(case.sizes)} tensors, {case.elements:,} float32")
+    head = f"{'us':>10}{'bytes':>7}{'GB/s':>8}{'of axpy':>9}   time of momentum = 1"
+    print(f"{'':24}{head}")
+    for name, seconds in times.items():
+        rate = case.elements * moved[name] / median(seconds) / 1e9
+        axpys = zip(times["axpy"], seconds, strict=True)
+        share = moved[name] / AXPY_BYTES * median(their / ours for their, ours in axpys)
+        pairs = zip(seconds, times["momentum"], strict=True)
+        ratio, low, high = spread([ours / momentum for ours, momentum in pairs])
+        print(
+            f"{name:24}{1e6 * median(seconds):10.1f}{moved[name]:7}{rate:8.1f}{100 * share:7.0f} %"
+            f"   {ratio:.2f} ({low:.2f} .. {high:.2f})"
+        )
+
+
 def other_seconds() -> float | None:
     """CPU seconds used by everyone so far, less our own; None where nobody knows."""
     try:
@@ -174,6 +217,21 @@ def run(case: Case, steps: dict[str, Step], rounds: int, seed: int) -> dict[str,
             for _ in range(case.calls):
                 step()
             times[name].append((time.perf_counter() - start) / case.calls)
+    return times
+
+
+def timed(case: Case, steps: dict[str, Step], rounds: int, seed: int) -> dict[str, list[float]]:
+    """`run`, with a warning if the machine was not quiet."""
+    for step in steps.values():
+        step()  # compile
+    before, start = other_seconds(), time.perf_counter()
+    times = run(case, steps, rounds, seed)
+    after, elapsed = other_seconds(), time.perf_counter() - start
+    # The counters tick in hundredths of a second, too coarse for the shortest cases.
+    if before is not None and after is not None and elapsed > 0.2:
+        others = max(0.0, after - before) / elapsed
+        if others > 0.05:
+            print(f"WARNING: other processes used {100 * others:.0f} % of a core meanwhile")
     return times
 
 
@@ -214,18 +272,11 @@ def main() -> None:
     rounds = 5 if options.quick else options.rounds
     optimizer_class = generated_class()
     for seed, case in enumerate(chosen):
-        steps = contenders(case, optimizer_class)
-        for step in steps.values():
-            step()  # compile
-        before, start = other_seconds(), time.perf_counter()
-        times = run(case, steps, rounds, seed)
-        after, elapsed = other_seconds(), time.perf_counter() - start
-        report(case, times)
-        # The counters tick in hundredths of a second, too coarse for the shortest cases.
-        if before is not None and after is not None and elapsed > 0.2:
-            others = max(0.0, after - before) / elapsed
-            if others > 0.05:
-                print(f"WARNING: other processes used {100 * others:.0f} % of a core meanwhile")
+        report(case, timed(case, contenders(case, optimizer_class), rounds, seed))
+    for seed, case in enumerate(chosen):
+        if case.name in ("10m", "transformer"):
+            steps, moved = rules(case)
+            report_rules(case, timed(case, steps, rounds, seed), moved)
     layer = numba.threading_layer()
     print(
         f"\n{options.threads} threads ({layer}), NumPy {np.__version__}, Numba {numba.__version__}"
