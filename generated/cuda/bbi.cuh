@@ -178,7 +178,7 @@ SYMPLECTIC_INLINE Coefficients<Real> coefficients(const Inputs& in) {
     // learning rate of the drift
     const double rate = in.tau * (in.L - in.floor_) / (in.L0 + in.extra - in.floor_);
     // the same for all elements
-    const double factor_2 = factor_ / sqrt(maximum(1e-60, sum_));
+    const double factor_2 = factor_ / sqrt(maximum(1e-36, sum_));
     return {static_cast<Real>(impulse), static_cast<Real>(rate), static_cast<Real>(factor_2)};
 }
 
@@ -274,7 +274,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "037a5c9366c23309940146d2d43995d0aac9346010d80c81c0d9219a0b49fdc6",
-    "body_sha256": "c277898b6c3e6b5369c543649df528b001223b9a369d3230b2d1196cb37e3214",
+    "body_sha256": "470c5abb2080b757128072b2e47c9a3f5cbcd31a2257c4763d5f02b11fa96962",
     "command": "symplectic-codegen generate --catalog bbi --target cuda",
     "spec": {
         "time_step": "tau*(L - floor)/(L0 - floor + extra)",

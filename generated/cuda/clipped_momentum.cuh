@@ -120,7 +120,7 @@ struct Coefficients_2 {
 template <typename Real>
 SYMPLECTIC_INLINE Coefficients_2<Real> coefficients_2(const Inputs& in) {
     // the same for all elements
-    const double factor_ = in.lr * minimum(in.delta, sqrt(in.sum_)) / sqrt(maximum(1e-60, in.sum_));
+    const double factor_ = in.lr * minimum(in.delta, sqrt(in.sum_)) / sqrt(maximum(1e-36, in.sum_));
     return {static_cast<Real>(factor_)};
 }
 
@@ -201,7 +201,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "78589b3b69c687c01faf8425d928ff214562d528174d47418ebfbae136eabd8e",
-    "body_sha256": "165e931db3f2879de4ab17f23abcbed64b1b01dcbc39d6f64bc5efb971b3608f",
+    "body_sha256": "9ff37bc2ccfb391dab713c5674d36204bf4cf8d7f3cbe36b1c7020d89c852d91",
     "command": "symplectic-codegen generate --catalog clipped_momentum --target cuda",
     "spec": {
         "format": 1,

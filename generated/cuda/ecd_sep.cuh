@@ -169,7 +169,7 @@ SYMPLECTIC_INLINE Coefficients_1<Real> coefficients_1(const Inputs& in) {
     // impulse of the loss gradient: time average of the thermal mass over the step
     const double impulse = -in.eta * in.tau / (in.floor_ - in.L);
     // the same for all elements
-    const double factor_2 = factor_ / sqrt(maximum(1e-60, sum_));
+    const double factor_2 = factor_ / sqrt(maximum(1e-36, sum_));
     return {static_cast<Real>(impulse), static_cast<Real>(factor_2)};
 }
 
@@ -295,7 +295,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "748a9451c62196633c31e92dd446d43a448b9f99e9a4fafd703e45d431501f70",
-    "body_sha256": "c5ecb7c59bc5abad6eb3300e6a74b3cb67e0ae7c9d29f3bc53ad6655a4c4daef",
+    "body_sha256": "edd7751e7c04e591b8722359957e68e094e4a39ac5a91fdc9c3f110fd4f12f3c",
     "command": "symplectic-codegen generate --catalog ecd_sep --target cuda",
     "spec": {
         "energy": "eta*log(L0 - floor) + log(s)",

@@ -127,8 +127,8 @@ SYMPLECTIC_INLINE Coefficients_2<Real> coefficients_2(const Inputs& in) {
     // scalar of the step
     const double scale_3 = in.a / 2.0 - 1.0;
     // the same for all elements
-    const double part_1 = pow(1.0 + pow(maximum(1e-60, in.sum_), scale), scale_2);
-    const double factor_ = part_1 * pow(maximum(1e-60, in.sum_), scale_3) * in.lr;
+    const double part_1 = pow(1.0 + pow(maximum(1e-36, in.sum_), scale), scale_2);
+    const double factor_ = part_1 * pow(maximum(1e-36, in.sum_), scale_3) * in.lr;
     return {static_cast<Real>(factor_)};
 }
 
@@ -209,7 +209,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "5da06d3a5b2d48419eed0ce514aaa1cdcfb23234c6b965ab3d766836fd93a5d0",
-    "body_sha256": "d075ab3f9af675a8bb125fcdf63ae7f719276d9bbb4f1784db52c28e026f3d03",
+    "body_sha256": "2e25105f3e02112a81e4479c30c11983a7311c06544d247fad4968ead71b82e3",
     "command": "symplectic-codegen generate --catalog hamiltonian_descent --target cuda",
     "spec": {
         "cooling": "implicit",

@@ -111,7 +111,7 @@ struct Coefficients_2 {
 template <typename Real>
 SYMPLECTIC_INLINE Coefficients_2<Real> coefficients_2(const Inputs& in) {
     // the same for all elements
-    const double factor_ = in.lr / sqrt(maximum(1e-60, in.sum_));
+    const double factor_ = in.lr / sqrt(maximum(1e-36, in.sum_));
     return {static_cast<Real>(factor_)};
 }
 
@@ -192,7 +192,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "925f87a4b48fcc316fa01bd89012c501e4ffe157654699f0e12ba29efafadd3a",
-    "body_sha256": "027b1e858c4da6da2e0927a5cbf0dd87e303ba5bbede5df2a46ff864150875e7",
+    "body_sha256": "4561ed29d1473123c69b0326a4581dd028051addd64493af23c4667e26ab4b19",
     "command": "symplectic-codegen generate --catalog normalized_momentum --target cuda",
     "spec": {
         "format": 1,

@@ -68,7 +68,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "037a5c9366c23309940146d2d43995d0aac9346010d80c81c0d9219a0b49fdc6",
-    "body_sha256": "0dda6c7df894c6e9c28b815cdcd2a09a4ba492fec5c42d6f8310b856b75e3dd9",
+    "body_sha256": "55ebaa7959298179675b51d92c1e2ad4692ab2ab64c38aa0fa5b2300c16fc7d8",
     "command": "symplectic-codegen generate --catalog bbi --target numba",
     "spec": {
         "time_step": "tau*(L - floor)/(L0 - floor + extra)",
@@ -359,7 +359,7 @@ class Bbi:
             # learning rate of the drift
             rate = tau * (L - floor) / (L0 + extra - floor)
             # the same for all elements
-            factor_2 = factor / np.sqrt(np.maximum(1e-60, sum_))
+            factor_2 = factor / np.sqrt(np.maximum(1e-36, sum_))
             # sum over the elements of each parameter of X**2
             next_sum = np.zeros(len(self._params))
             for group in groups:

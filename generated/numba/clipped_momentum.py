@@ -61,7 +61,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "78589b3b69c687c01faf8425d928ff214562d528174d47418ebfbae136eabd8e",
-    "body_sha256": "ac3aedc113858ab03f5d91fa892de732815bed4a5f0d369cb0c133485a440c5a",
+    "body_sha256": "a99952a3ee3864b1e36be14c8fb078a1a311d73e8cb7165668e88a4aa70a3e77",
     "command": "symplectic-codegen generate --catalog clipped_momentum --target numba",
     "spec": {
         "format": 1,
@@ -380,7 +380,7 @@ class ClippedMomentum:
                 scalars = (real(momentum), real(impulse))
                 sum_ += group.run(_serial_stage_1, _parallel_stage_1, *scalars)
             # the same for all elements
-            factor = lr * np.minimum(delta, np.sqrt(sum_)) / np.sqrt(np.maximum(1e-60, sum_))
+            factor = lr * np.minimum(delta, np.sqrt(sum_)) / np.sqrt(np.maximum(1e-36, sum_))
             for group in groups:
                 real = group.like.dtype.type
                 scalars = (real(factor),)

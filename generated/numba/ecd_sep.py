@@ -69,7 +69,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "748a9451c62196633c31e92dd446d43a448b9f99e9a4fafd703e45d431501f70",
-    "body_sha256": "fe21a551cb2da008e4b05751bf6c1d74c423a367376b05ca6cba759388d16c09",
+    "body_sha256": "29ef21e74fcd96b7b5b230798469141212b80f65a7a633fe6713888f4c4df24d",
     "command": "symplectic-codegen generate --catalog ecd_sep --target numba",
     "spec": {
         "energy": "eta*log(L0 - floor) + log(s)",
@@ -438,7 +438,7 @@ class EcdSep:
             # learning rate of the drift
             rate = 2.0 * tau
             # the same for all elements
-            factor_2 = factor / np.sqrt(np.maximum(1e-60, sum_))
+            factor_2 = factor / np.sqrt(np.maximum(1e-36, sum_))
             # sum over all elements of X**2
             sum_2 = np.float64(0.0)
             for group in groups:

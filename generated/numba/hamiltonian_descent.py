@@ -64,7 +64,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "5da06d3a5b2d48419eed0ce514aaa1cdcfb23234c6b965ab3d766836fd93a5d0",
-    "body_sha256": "4e92d0a847361ac8e89511f5df46aebb511147de21f369bbd24c9cfe94892510",
+    "body_sha256": "25a3f98a5c394442a6a120f6ad350c38a2daf125d400e5ba2cd706b26d35c9b1",
     "command": "symplectic-codegen generate --catalog hamiltonian_descent --target numba",
     "spec": {
         "cooling": "implicit",
@@ -401,8 +401,8 @@ class HamiltonianDescent:
                 scalars = (real(decay), real(impulse))
                 sum_ += group.run(_serial_stage_1, _parallel_stage_1, *scalars)
             # the same for all elements
-            part_1 = (1.0 + np.maximum(1e-60, sum_) ** scale) ** scale_2
-            factor = part_1 * np.maximum(1e-60, sum_) ** scale_3 * lr
+            part_1 = (1.0 + np.maximum(1e-36, sum_) ** scale) ** scale_2
+            factor = part_1 * np.maximum(1e-36, sum_) ** scale_3 * lr
             for group in groups:
                 real = group.like.dtype.type
                 scalars = (real(factor),)

@@ -59,7 +59,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "925f87a4b48fcc316fa01bd89012c501e4ffe157654699f0e12ba29efafadd3a",
-    "body_sha256": "ac71cc996d79475c7aae60904db2b11d594f79e1080b45d04f5a0df8e72efaf3",
+    "body_sha256": "0a1e05e9425a7537330f0080670de5cf0edaf1227a9c2a35e644261aac316cc9",
     "command": "symplectic-codegen generate --catalog normalized_momentum --target numba",
     "spec": {
         "format": 1,
@@ -359,7 +359,7 @@ class NormalizedMomentum:
                 scalars = (real(momentum), real(impulse))
                 sum_ += group.run(_serial_stage_1, _parallel_stage_1, *scalars)
             # the same for all elements
-            factor = lr / np.sqrt(np.maximum(1e-60, sum_))
+            factor = lr / np.sqrt(np.maximum(1e-36, sum_))
             for group in groups:
                 real = group.like.dtype.type
                 scalars = (real(factor),)

@@ -65,7 +65,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "037a5c9366c23309940146d2d43995d0aac9346010d80c81c0d9219a0b49fdc6",
-    "body_sha256": "1a5d94cb1d099ca83da3369f2b8e07c526cdc996259dab1152c53eb437d639b3",
+    "body_sha256": "813ab62d1f95a1e17121c59cac99fe1d757583bbeed55a0a64efd98ba1b27473",
     "command": "symplectic-codegen generate --catalog bbi --target numpy",
     "spec": {
         "time_step": "tau*(L - floor)/(L0 - floor + extra)",
@@ -219,7 +219,7 @@ class Bbi:
             # learning rate of the drift
             rate = tau * (L - floor) / (L0 + extra - floor)
             # the same for all elements
-            factor_2 = factor / np.sqrt(np.maximum(1e-60, sum_))
+            factor_2 = factor / np.sqrt(np.maximum(1e-36, sum_))
             # sum over the elements of each parameter of X**2
             next_sum = np.zeros(len(self._params))
             for index, w, G, X in tensors:

@@ -58,7 +58,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "78589b3b69c687c01faf8425d928ff214562d528174d47418ebfbae136eabd8e",
-    "body_sha256": "d0e90d7ec1d2746d064b15055eb2c6ff074c36ba753a365cc1baaefb5214d3dc",
+    "body_sha256": "bd2447b3eb104dc4a1d3927c9dc63b5c005dd25017c7832291d6984e1a0b6a85",
     "command": "symplectic-codegen generate --catalog clipped_momentum --target numpy",
     "spec": {
         "format": 1,
@@ -203,7 +203,7 @@ class ClippedMomentum:
                 real = G.dtype.type
                 sum_ += stage_1(G, X, real(momentum), real(impulse))
             # the same for all elements
-            factor = lr * np.minimum(delta, np.sqrt(sum_)) / np.sqrt(np.maximum(1e-60, sum_))
+            factor = lr * np.minimum(delta, np.sqrt(sum_)) / np.sqrt(np.maximum(1e-36, sum_))
             for w, _, X in tensors:
                 real = w.dtype.type
                 stage_2(w, X, real(factor))

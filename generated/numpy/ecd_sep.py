@@ -66,7 +66,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "748a9451c62196633c31e92dd446d43a448b9f99e9a4fafd703e45d431501f70",
-    "body_sha256": "1cbeb19248e7fafd6084430599978c3655dc4a30bb35cbabe9dd9c9f457d2410",
+    "body_sha256": "24412b3aaf0ae64cb33a56cdf59d0284efee35aa12cb5c70a385cd758fac40e0",
     "command": "symplectic-codegen generate --catalog ecd_sep --target numpy",
     "spec": {
         "energy": "eta*log(L0 - floor) + log(s)",
@@ -244,7 +244,7 @@ class EcdSep:
             # learning rate of the drift
             rate = 2.0 * tau
             # the same for all elements
-            factor_2 = factor / np.sqrt(np.maximum(1e-60, sum_))
+            factor_2 = factor / np.sqrt(np.maximum(1e-36, sum_))
             # sum over all elements of X**2
             sum_2 = np.float64(0.0)
             for _, _, G, X in tensors:

@@ -61,7 +61,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "5da06d3a5b2d48419eed0ce514aaa1cdcfb23234c6b965ab3d766836fd93a5d0",
-    "body_sha256": "4b395b33309927037f4e8880138be77c668fb5c8828878758ac76256acbc2877",
+    "body_sha256": "27ccffa0444f28ea04851660214f6b215e9262e8404de4964f80d2c7b90192db",
     "command": "symplectic-codegen generate --catalog hamiltonian_descent --target numpy",
     "spec": {
         "cooling": "implicit",
@@ -219,8 +219,8 @@ class HamiltonianDescent:
                 real = G.dtype.type
                 sum_ += stage_1(G, X, real(decay), real(impulse))
             # the same for all elements
-            part_1 = (1.0 + np.maximum(1e-60, sum_) ** scale) ** scale_2
-            factor = part_1 * np.maximum(1e-60, sum_) ** scale_3 * lr
+            part_1 = (1.0 + np.maximum(1e-36, sum_) ** scale) ** scale_2
+            factor = part_1 * np.maximum(1e-36, sum_) ** scale_3 * lr
             for w, _, X in tensors:
                 real = w.dtype.type
                 stage_2(w, X, real(factor))

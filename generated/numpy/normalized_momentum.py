@@ -56,7 +56,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "925f87a4b48fcc316fa01bd89012c501e4ffe157654699f0e12ba29efafadd3a",
-    "body_sha256": "d1dacf45fbe93be62a63f8d60125636c46269375135fe69f47a6a894dc14e801",
+    "body_sha256": "04da14540cf31d218e2bf6b6bc57433d79035a146fa5d054211b299a97b4fc28",
     "command": "symplectic-codegen generate --catalog normalized_momentum --target numpy",
     "spec": {
         "format": 1,
@@ -182,7 +182,7 @@ class NormalizedMomentum:
                 real = G.dtype.type
                 sum_ += stage_1(G, X, real(momentum), real(impulse))
             # the same for all elements
-            factor = lr / np.sqrt(np.maximum(1e-60, sum_))
+            factor = lr / np.sqrt(np.maximum(1e-36, sum_))
             for w, _, X in tensors:
                 real = w.dtype.type
                 stage_2(w, X, real(factor))

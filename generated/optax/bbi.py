@@ -68,7 +68,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "037a5c9366c23309940146d2d43995d0aac9346010d80c81c0d9219a0b49fdc6",
-    "body_sha256": "a364120df354e8a191a05d312f755070373d6aac4c2ca07ea8b78f47256707a9",
+    "body_sha256": "246d7c9d6f87f9bf656a258bd2048e7825b58c38718f42b2114daa8e2e7822fe",
     "command": "symplectic-codegen generate --catalog bbi --target optax",
     "spec": {
         "time_step": "tau*(L - floor)/(L0 - floor + extra)",
@@ -219,7 +219,7 @@ def bbi(
         # learning rate of the drift
         rate = tau * (L - floor) / (L0 + extra - floor)
         # the same for all elements
-        factor_2 = factor / _sqrt(_maximum(1e-60, sum_))
+        factor_2 = factor / _sqrt(_maximum(1e-36, sum_))
         change, X, next_sum = _each_leaf(_sweep, 3, (updates, X), (impulse, rate, factor_2))
         # sum over the elements of each parameter of X**2
         next_sum = _stack(next_sum)

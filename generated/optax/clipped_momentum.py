@@ -61,7 +61,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "78589b3b69c687c01faf8425d928ff214562d528174d47418ebfbae136eabd8e",
-    "body_sha256": "e91fb1ab97d70a6bcbcd2d3fcc461a3a8a3eb9d4cb989239cba94b4cd5f8397a",
+    "body_sha256": "d2f431712c83061704bdfc769c0c1784f98a71ad89d48efc87692e5ac270b1ef",
     "command": "symplectic-codegen generate --catalog clipped_momentum --target optax",
     "spec": {
         "format": 1,
@@ -190,7 +190,7 @@ def clipped_momentum(
         # sum over all elements of X**2
         sum_ = _total(sum_)
         # the same for all elements
-        factor = lr * _minimum(delta, _sqrt(sum_)) / _sqrt(_maximum(1e-60, sum_))
+        factor = lr * _minimum(delta, _sqrt(sum_)) / _sqrt(_maximum(1e-36, sum_))
         (change,) = _each_leaf(_sweep_2, 1, (X,), (factor,))
         new_state = ClippedMomentumState(count=count, X=_kept(X, state.X))
         return _like(change, updates, params), new_state

@@ -69,7 +69,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "748a9451c62196633c31e92dd446d43a448b9f99e9a4fafd703e45d431501f70",
-    "body_sha256": "d84fb8e811d9a4064eac6fd2c5ee82a855d52628c096dd86a98ad638259fdd27",
+    "body_sha256": "3c34a71596030070883e33d9f6fed994070d23e0fde9ab429493951344bf0dfc",
     "command": "symplectic-codegen generate --catalog ecd_sep --target optax",
     "spec": {
         "energy": "eta*log(L0 - floor) + log(s)",
@@ -233,7 +233,7 @@ def ecd_sep(
         # learning rate of the drift
         rate = 2.0 * tau
         # the same for all elements
-        factor_2 = factor / _sqrt(_maximum(1e-60, sum_))
+        factor_2 = factor / _sqrt(_maximum(1e-36, sum_))
         X, sum_2 = _each_leaf(_sweep_1, 2, (updates, X), (impulse, factor_2))
         # sum over all elements of X**2
         sum_2 = _total(sum_2)

@@ -64,7 +64,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "5da06d3a5b2d48419eed0ce514aaa1cdcfb23234c6b965ab3d766836fd93a5d0",
-    "body_sha256": "780509f212d4263dcd36006619ca97f65d1cabb45164812aa8835ed30888d21f",
+    "body_sha256": "3c6888beac14abc8da8bd004dca32a978eb012f532672703b2d9caa5c81e53d8",
     "command": "symplectic-codegen generate --catalog hamiltonian_descent --target optax",
     "spec": {
         "cooling": "implicit",
@@ -207,8 +207,8 @@ def hamiltonian_descent(
         # sum over all elements of X**2
         sum_ = _total(sum_)
         # the same for all elements
-        part_1 = _pow(1.0 + _pow(_maximum(1e-60, sum_), scale), scale_2)
-        factor = part_1 * _pow(_maximum(1e-60, sum_), scale_3) * lr
+        part_1 = _pow(1.0 + _pow(_maximum(1e-36, sum_), scale), scale_2)
+        factor = part_1 * _pow(_maximum(1e-36, sum_), scale_3) * lr
         (change,) = _each_leaf(_sweep_2, 1, (X,), (factor,))
         new_state = HamiltonianDescentState(count=count, X=_kept(X, state.X))
         return _like(change, updates, params), new_state

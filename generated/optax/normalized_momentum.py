@@ -59,7 +59,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "925f87a4b48fcc316fa01bd89012c501e4ffe157654699f0e12ba29efafadd3a",
-    "body_sha256": "3a89fbf9d9ac46982022239051086276d343872ce943bbda4f94ea044f2cb4f8",
+    "body_sha256": "f8c676ddec65f023de828c9d90fc40fb1a32d555a81541b8ba4666a32293c883",
     "command": "symplectic-codegen generate --catalog normalized_momentum --target optax",
     "spec": {
         "format": 1,
@@ -177,7 +177,7 @@ def normalized_momentum(
         # sum over all elements of X**2
         sum_ = _total(sum_)
         # the same for all elements
-        factor = lr / _sqrt(_maximum(1e-60, sum_))
+        factor = lr / _sqrt(_maximum(1e-36, sum_))
         (change,) = _each_leaf(_sweep_2, 1, (X,), (factor,))
         new_state = NormalizedMomentumState(count=count, X=_kept(X, state.X))
         return _like(change, updates, params), new_state

@@ -73,7 +73,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "037a5c9366c23309940146d2d43995d0aac9346010d80c81c0d9219a0b49fdc6",
-    "body_sha256": "76ba55255ed6b108b25124ba5c5fa68772ea39bd1ec2f1995a3c1bb0305c4f10",
+    "body_sha256": "b068a50a7cd75209619400f2a6838249752cf5bbf9f14f9544404c8d0abc31f4",
     "command": "symplectic-codegen generate --catalog bbi --target torch",
     "spec": {
         "time_step": "tau*(L - floor)/(L0 - floor + extra)",
@@ -330,7 +330,7 @@ class Bbi(torch.optim.Optimizer):
         # learning rate of the drift
         rate = tau * (L - floor) / (L0 + extra - floor)
         # the same for all elements
-        part_5 = torch.maximum(torch.tensor(1e-60, dtype=torch.float64), sum_)
+        part_5 = torch.maximum(torch.tensor(1e-36, dtype=torch.float64), sum_)
         factor_2 = factor_ / torch.sqrt(part_5)
         # sum over the elements of each parameter of X**2
         (next_sum,) = batch.sweep(
@@ -1460,7 +1460,7 @@ def _scalars_4(values, active, clock):
         # learning rate of the drift
         rate = tau * (L - floor) / (L0 + extra - floor)
         # the same for all elements
-        factor_2 = factor_ / math.sqrt(_maximum(1e-60, sum_))
+        factor_2 = factor_ / math.sqrt(_maximum(1e-36, sum_))
         values[row, 12] = impulse
         values[row, 13] = rate
         values[row, 14] = factor_2

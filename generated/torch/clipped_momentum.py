@@ -66,7 +66,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "78589b3b69c687c01faf8425d928ff214562d528174d47418ebfbae136eabd8e",
-    "body_sha256": "a682c0ecfce4e091e9ce526ee9dd1dbe217c648919c349ff8923c8ab512720ec",
+    "body_sha256": "a723d5027e49066199c86b6f0301fbf72137cd34e538e77da6d73a96a87c5aac",
     "command": "symplectic-codegen generate --catalog clipped_momentum --target torch",
     "spec": {
         "format": 1,
@@ -295,7 +295,7 @@ class ClippedMomentum(torch.optim.Optimizer):
         (sum_,) = batch.sweep(stage_1, ("G", "X"), (momentum, impulse), ("X",), (False,))
         # the same for all elements
         part_1 = lr * torch.minimum(delta, torch.sqrt(sum_))
-        factor_ = part_1 / torch.sqrt(torch.maximum(torch.tensor(1e-60, dtype=torch.float64), sum_))
+        factor_ = part_1 / torch.sqrt(torch.maximum(torch.tensor(1e-36, dtype=torch.float64), sum_))
         batch.sweep(stage_2, ("w", "X"), (factor_,), ("w",))
 
     def _fused_step(self) -> None:
@@ -1300,7 +1300,7 @@ def _scalars_2(values, active):
         delta = values[row, 3]
         sum_ = values[row, 5]
         # the same for all elements
-        factor_ = lr * _minimum(delta, math.sqrt(sum_)) / math.sqrt(_maximum(1e-60, sum_))
+        factor_ = lr * _minimum(delta, math.sqrt(sum_)) / math.sqrt(_maximum(1e-36, sum_))
         values[row, 6] = factor_
 
 

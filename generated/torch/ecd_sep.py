@@ -74,7 +74,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "748a9451c62196633c31e92dd446d43a448b9f99e9a4fafd703e45d431501f70",
-    "body_sha256": "442e4724ab796ef61ff0bcd2389a6571032e2878761f4bd6ae3717c2c54f093e",
+    "body_sha256": "f0da87f96b4c045b3cdf45c1d792355cc6efb99ed0a498b39c845a682f2e5c3a",
     "command": "symplectic-codegen generate --catalog ecd_sep --target torch",
     "spec": {
         "energy": "eta*log(L0 - floor) + log(s)",
@@ -348,7 +348,7 @@ class EcdSep(torch.optim.Optimizer):
         # learning rate of the drift
         rate = 2.0 * tau
         # the same for all elements
-        part_2 = torch.maximum(torch.tensor(1e-60, dtype=torch.float64), sum_)
+        part_2 = torch.maximum(torch.tensor(1e-36, dtype=torch.float64), sum_)
         factor_2 = factor_ / torch.sqrt(part_2)
         # sum over all elements of X**2
         (sum_2,) = batch.sweep(stage_1, ("G", "X"), (impulse, factor_2), ("X",), (False,))
@@ -1482,7 +1482,7 @@ def _scalars_4(values, active, clock):
         # learning rate of the drift
         rate = 2.0 * tau
         # the same for all elements
-        factor_2 = factor_ / math.sqrt(_maximum(1e-60, sum_))
+        factor_2 = factor_ / math.sqrt(_maximum(1e-36, sum_))
         values[row, 13] = impulse
         values[row, 14] = rate
         values[row, 15] = factor_2

@@ -69,7 +69,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "5da06d3a5b2d48419eed0ce514aaa1cdcfb23234c6b965ab3d766836fd93a5d0",
-    "body_sha256": "06c5f5c80c666a13d5d0b9ce7da9f3c2c9abe41b23c461a449f0d64eac0b7d0c",
+    "body_sha256": "d64aa386891a1f696b310e57c808ff89e5e62381d7d2a1e577eb76031a2820c1",
     "command": "symplectic-codegen generate --catalog hamiltonian_descent --target torch",
     "spec": {
         "cooling": "implicit",
@@ -313,9 +313,9 @@ class HamiltonianDescent(torch.optim.Optimizer):
         # sum over all elements of X**2
         (sum_,) = batch.sweep(stage_1, ("G", "X"), (decay, impulse), ("X",), (False,))
         # the same for all elements
-        part_2 = torch.maximum(torch.tensor(1e-60, dtype=torch.float64), sum_) ** scale
+        part_2 = torch.maximum(torch.tensor(1e-36, dtype=torch.float64), sum_) ** scale
         part_1 = (1.0 + part_2) ** scale_2
-        part_3 = torch.maximum(torch.tensor(1e-60, dtype=torch.float64), sum_) ** scale_3
+        part_3 = torch.maximum(torch.tensor(1e-36, dtype=torch.float64), sum_) ** scale_3
         factor_ = part_1 * part_3 * lr
         batch.sweep(stage_2, ("w", "X"), (factor_,), ("w",))
 
@@ -1334,8 +1334,8 @@ def _scalars_2(values, active):
         scale_3 = values[row, 10]
         sum_ = values[row, 11]
         # the same for all elements
-        part_1 = (1.0 + _maximum(1e-60, sum_) ** scale) ** scale_2
-        factor_ = part_1 * _maximum(1e-60, sum_) ** scale_3 * lr
+        part_1 = (1.0 + _maximum(1e-36, sum_) ** scale) ** scale_2
+        factor_ = part_1 * _maximum(1e-36, sum_) ** scale_3 * lr
         values[row, 12] = factor_
 
 

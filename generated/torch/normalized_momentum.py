@@ -64,7 +64,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "925f87a4b48fcc316fa01bd89012c501e4ffe157654699f0e12ba29efafadd3a",
-    "body_sha256": "d971771db046673efac929e55400f2a3cdf30894a4de68585e23ba456063bb59",
+    "body_sha256": "c0d2826070b0a4a3948171499cdb85fd669cc46ece1af78a37994a210a821009",
     "command": "symplectic-codegen generate --catalog normalized_momentum --target torch",
     "spec": {
         "format": 1,
@@ -280,7 +280,7 @@ class NormalizedMomentum(torch.optim.Optimizer):
         # sum over all elements of X**2
         (sum_,) = batch.sweep(stage_1, ("G", "X"), (momentum, impulse), ("X",), (False,))
         # the same for all elements
-        factor_ = lr / torch.sqrt(torch.maximum(torch.tensor(1e-60, dtype=torch.float64), sum_))
+        factor_ = lr / torch.sqrt(torch.maximum(torch.tensor(1e-36, dtype=torch.float64), sum_))
         batch.sweep(stage_2, ("w", "X"), (factor_,), ("w",))
 
     def _fused_step(self) -> None:
@@ -1277,7 +1277,7 @@ def _scalars_2(values, active):
         lr = values[row, 1]
         sum_ = values[row, 4]
         # the same for all elements
-        factor_ = lr / math.sqrt(_maximum(1e-60, sum_))
+        factor_ = lr / math.sqrt(_maximum(1e-36, sum_))
         values[row, 5] = factor_
 
 

@@ -719,19 +719,16 @@ class _Builder:
         domain = self._domain()
         # Short in physical parameters first: what cancels there need not in user-facing ones.
         physical = [_short_scalar(e) for e in exprs]
-        in_time = [self._user_facing(e) for e in physical]
-        clock, chosen = Clock.NONE, in_time
-        if any(e.has(START) for e in in_time):
-            counted = [
-                self._user_facing(self._counted(e)) if e.has(START) else known
-                for e, known in zip(physical, in_time, strict=True)
-            ]
-            clock, chosen = Clock.STEP_NUMBER, counted
+        # On the number of steps first: forms in time are longer, and mostly not needed.
+        counted = [self._user_facing(self._counted(e) if e.has(START) else e) for e in physical]
+        dated = [e for e in counted if e.has(STEP_NUMBER)]
+        clock, chosen = Clock.NONE, counted
+        if dated:
+            clock = Clock.STEP_NUMBER
             symbols = self._parameters(tau).free_symbols
-            dated = [e for e in counted if e.has(STEP_NUMBER)]
             timed = [e.as_independent(STEP_NUMBER, as_Add=False)[1] for e in dated]
             if adaptive or any(e.free_symbols & symbols for e in timed):
-                clock, chosen = Clock.TIME, in_time
+                clock, chosen = Clock.TIME, [self._user_facing(e) for e in physical]
         elif any(e.has(START) for e, _ in domain):
             clock = Clock.TIME
         values = iter(chosen)

@@ -464,7 +464,7 @@ def lower(
     return rule, tuple(dict.fromkeys(state.rewrites))
 
 
-_SMALLEST_SQUARE = sp.Rational(1, 10**60)  # its root and reciprocal are normal in float32
+_SMALLEST_SQUARE = sp.Rational(1, 10**36)  # it, its root and their reciprocals: all in float32
 
 
 def _at_vanishing_norm(expr: sp.Expr, sums: set[sp.Expr]) -> sp.Expr:

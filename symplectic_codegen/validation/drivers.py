@@ -12,7 +12,7 @@ from typing import Any
 from symplectic_codegen.rule.rule import UpdateRule
 from symplectic_codegen.targets import get_target
 from symplectic_codegen.validation.host_device import compiler, on_host
-from symplectic_codegen.validation.module import Array, Subject
+from symplectic_codegen.validation.module import Array, Layouts, Subject
 from symplectic_codegen.validation.optax_module import optax_subject
 from symplectic_codegen.validation.tensors import WAYS, ArrayOptimizer
 
@@ -58,13 +58,13 @@ def _arrays(public: Any, rule: UpdateRule) -> Iterator[Subject]:
 
 def _kernels(public: Any, rule: UpdateRule) -> Iterator[Subject]:
     """Kernels behind their launcher: the scalars of a step in Python, and in C++ on the device."""
-    yield Subject(lambda params, values: public(params, **values), rule, dense=True)
+    yield Subject(lambda params, values: public(params, **values), rule, layouts=Layouts.DENSE)
     if "capturable" in signature(public).parameters:
         yield Subject(
             lambda params, values: public(params, **values, capturable=True),
             rule,
             label="module (scalars on the device)",
-            dense=True,
+            layouts=Layouts.DENSE,
         )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -98,6 +99,14 @@ def public_of(module: ModuleType, name: str) -> Any:
     return public
 
 
+class Layouts(Enum):
+    """How the parameters of an optimizer may lie in memory."""
+
+    ANY = "with gaps, in either order"
+    DENSE = "without gaps, in either order"
+    ROWS = "row by row: its arrays have no layout of their own"
+
+
 @dataclass(frozen=True)
 class Subject:
     """The optimizer under test, and the rule that it claims to be.
@@ -109,7 +118,7 @@ class Subject:
         label: what it is called in the report.
         rounding: how it rounds in each type.
         most_steps: up to which number it counts.
-        dense: whether it refuses parameters with gaps in memory.
+        layouts: how its parameters may lie in memory.
         own_clocks: whether each parameter counts its own steps.
     """
 
@@ -118,7 +127,7 @@ class Subject:
     label: str = "module"
     rounding: Callable[[str], Rounding] = rounding_of
     most_steps: int = 2**62
-    dense: bool = False
+    layouts: Layouts = Layouts.ANY
     own_clocks: bool = False
 
     def make(self, params: Sequence[Array], values: Mapping[str, float]) -> Run:
@@ -312,7 +321,7 @@ def _many(subject: Subject, trajectory: Trajectory, dtype: str) -> tuple[float, 
     random = np.random.default_rng(20250101)
     ratio, count = 0.0, 0
     small = [random.standard_normal(shape).astype(dtype) for shape in _SHAPES]
-    small = [_laid_out(w, subject.dense) for w in small]
+    small = [_laid_out(w, subject.layouts) for w in small]
     large = [random.standard_normal(_LARGE).astype(dtype)]
     for params, rounds in ((small, min(_ROUNDS, trajectory.steps)), (large, 1)):
         run = subject.make(params, values)
@@ -335,11 +344,11 @@ def _like(w: Array, values: Array) -> Array:
     return np.array(values, w.dtype, order="F" if w.flags.fnc else "C")
 
 
-def _laid_out(array: Array, dense: bool) -> Array:
-    """The same values; some arrays Fortran-ordered or, unless they must be dense, strided."""
-    if array.shape == (7, 3):
+def _laid_out(array: Array, layouts: Layouts) -> Array:
+    """The same values; some arrays Fortran-ordered or strided, as far as they may be."""
+    if array.shape == (7, 3) and layouts is not Layouts.ROWS:
         return np.asfortranarray(array)
-    if array.shape == (2, 5) and not dense:
+    if array.shape == (2, 5) and layouts is Layouts.ANY:
         wide = np.zeros((2, 10), array.dtype)
         wide[:, ::2] = array
         return wide[:, ::2]

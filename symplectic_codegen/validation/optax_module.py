@@ -17,7 +17,7 @@ import numpy.typing as npt
 from symplectic_codegen.rule.rule import UpdateRule
 from symplectic_codegen.targets.optax_target import transformation
 from symplectic_codegen.targets.transformation import Transformation
-from symplectic_codegen.validation.module import Subject
+from symplectic_codegen.validation.module import Layouts, Subject
 from symplectic_codegen.validation.traced import traced_rounding
 
 Array = npt.NDArray[Any]
@@ -32,7 +32,9 @@ def optax_subject(factory: Any, rule: UpdateRule) -> Subject:
     def make(params: list[Array], values: Mapping[str, float]) -> Driver:
         return Driver(factory, shape, params, values)
 
-    return Subject(make, rule, rounding=traced_rounding, most_steps=MOST_STEPS)
+    return Subject(
+        make, rule, rounding=traced_rounding, most_steps=MOST_STEPS, layouts=Layouts.ROWS
+    )
 
 
 class Driver:

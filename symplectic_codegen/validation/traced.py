@@ -82,10 +82,11 @@ class TracedBounds(RoundingBounds):
 
     def total(self, values: Bounded, size: int) -> Bounded:
         numbers = np.broadcast_to(values.value, size)
-        error = np.sum(np.broadcast_to(values.error, size))
-        # In any order; underflow may happen in each term.
-        error += size * (self.sum_unit * np.sum(np.abs(numbers)) + self.element_tiny)
-        return Bounded(np.float64(np.sum(numbers)), error)
+        errors = np.broadcast_to(values.error, size)
+        # In any order; underflow may happen in each term that is no exact zero.
+        terms = np.count_nonzero((numbers != 0) | (errors != 0))
+        error = size * self.sum_unit * np.sum(np.abs(numbers)) + terms * self.element_tiny
+        return Bounded(np.float64(np.sum(numbers)), np.sum(errors) + error)
 
 
 def traced_bounds(dtype: str, host: str = "float32") -> TracedBounds:
