@@ -36,6 +36,28 @@ def test_command(shown: re.Match[str], tmp_path: Path, monkeypatch: pytest.Monke
     assert all(path.stat().st_size > 0 for path in written)
 
 
+GUIDE = (DOCS / "hamiltonians.md").read_text(encoding="utf-8")
+EXCERPT = re.compile(r"^```console\n\$ (?P<line>[^\n]*)\n(?P<shown>.*?)^```$", re.M | re.S)
+EXCERPTS = [(m["line"], m["shown"]) for m in EXCERPT.finditer(GUIDE)]
+
+
+def test_every_command_of_the_guide_is_found() -> None:
+    assert len(EXCERPTS) == GUIDE.count("```") // 2 > 15
+
+
+@pytest.mark.parametrize(("line", "shown"), EXCERPTS)
+def test_excerpt(line: str, shown: str) -> None:
+    """The lines between two `...` stand in the output, together and in this order."""
+    program, *arguments = shlex.split(line)
+    assert program == "symplectic-codegen"
+    output = CliRunner().invoke(main, arguments).output
+    if "...\n" not in shown:
+        assert output == shown
+    for part in filter(None, shown.split("...\n")):
+        _, found, output = output.partition(part)
+        assert found == part
+
+
 def test_the_table_of_the_literature() -> None:
     result = CliRunner().invoke(main, ["list", "literature", "--format", "markdown"])
     assert result.exit_code == 0

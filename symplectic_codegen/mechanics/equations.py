@@ -9,6 +9,7 @@ from typing import ClassVar
 import sympy as sp
 
 from symplectic_codegen.algebra.display import Formula, Printable
+from symplectic_codegen.algebra.forms import join_signs
 from symplectic_codegen.algebra.symbols import U, X, Y, beta, h, k, w
 from symplectic_codegen.geometry.phase_space import PhaseSpace
 
@@ -51,7 +52,7 @@ def equations_of_motion(space: PhaseSpace, H: sp.Expr) -> Equations:
     -X/h
     """
     brackets = space.bracket_with_coordinates(hamiltonian_on(space, H))
-    moves = {z: _tidy(-Equations.unit * value) for z, value in brackets.items()}
+    moves = {z: _tidy(-Equations.unit * join_signs(value)) for z, value in brackets.items()}
     return Equations(moves[U], moves[w], moves[beta], moves[X])
 
 
