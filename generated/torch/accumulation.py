@@ -64,7 +64,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "3ea0219319e1822959cbae5e9bbe688d93ede3ec0e7308eafdc58146f891a39b",
-    "body_sha256": "edcd856284fa20042db2007dfa75c44930d92013ef82a96501cd4487a2852508",
+    "body_sha256": "568ee112fd91a860fcf4d6c836dd4e0114a28a348f78c6c20df9a8911283f3ea",
     "command": "symplectic-codegen generate --catalog accumulation --target torch",
     "spec": {
         "format": 1,
@@ -287,6 +287,10 @@ def _hyperparameters(group: dict[str, Any]) -> tuple[Any, ...]:
     return group["lr"], group["zeta"]
 
 
+# Elements of a piece of a large tensor: some of them fit into the cache of a processor.
+_PIECE = 1 << 16
+
+
 class _Batch:
     """What takes part in a step: lists with an entry for each parameter that has a gradient.
 
@@ -363,9 +367,21 @@ class _Batch:
         for members in self._calls(scalars):
             tensors = [self._read(name, members) for name in arrays]
             own = [column[members[0]] for column in columns[self.kinds[members[0]]]]
+            places = [self.tensors[name][members[0]] for name in stores]
+            if self._goes_in_pieces([*tensors, *places]):
+                _in_pieces(function, tensors, own, places)
+                continue
             found = function(*tensors, *own)
             for name, value in zip(stores, found, strict=True):
                 self._write(name, members, value)
+
+    def _goes_in_pieces(self, tensors: Sequence[Any]) -> bool:
+        """Whether tensors are so large that what is computed of them does not stay in the cache."""
+        if self.foreach or self.differentiable or torch.compiler.is_compiling():
+            return False
+        first = tensors[0]
+        is_large = first.device.type == "cpu" and first.numel() > 2 * _PIECE
+        return is_large and all(map(Tensor.is_contiguous, tensors))
 
     def _columns(
         self, scalars: Sequence[Tensor | float], device: torch.device, real: torch.dtype
@@ -473,6 +489,20 @@ class _Many:
 
     def clone(self) -> _Many:
         return _Many(torch._foreach_clone(self.items))
+
+
+def _in_pieces(
+    function: Callable[..., tuple[Any, ...]],
+    tensors: Sequence[Tensor],
+    scalars: Sequence[Tensor],
+    places: Sequence[Tensor],
+) -> None:
+    """Call a sweep for one piece of the tensors after the other, and store what it returns."""
+    pieces = [tensor.view(-1).split(_PIECE) for tensor in (*tensors, *places)]
+    for piece in zip(*pieces, strict=True):
+        found = function(*piece[: len(tensors)], *scalars)
+        for place, value in zip(piece[len(tensors) :], found, strict=True):
+            _change(place, value)
 
 
 def _change(tensor: Tensor, value: Any) -> None:

@@ -66,7 +66,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "78589b3b69c687c01faf8425d928ff214562d528174d47418ebfbae136eabd8e",
-    "body_sha256": "a723d5027e49066199c86b6f0301fbf72137cd34e538e77da6d73a96a87c5aac",
+    "body_sha256": "028d51432e37449f98acf7e4a86c34ad2eddb0ffb1ad208390610abbf7a99577",
     "command": "symplectic-codegen generate --catalog clipped_momentum --target torch",
     "spec": {
         "format": 1,
@@ -343,6 +343,10 @@ def _hyperparameters(group: dict[str, Any]) -> tuple[Any, ...]:
     return group["lr"], group["momentum"], group["delta"]
 
 
+# Elements of a piece of a large tensor: some of them fit into the cache of a processor.
+_PIECE = 1 << 16
+
+
 class _Batch:
     """What takes part in a step: lists with an entry for each parameter that has a gradient.
 
@@ -426,12 +430,24 @@ class _Batch:
         for members in self._calls(scalars):
             tensors = [self._read(name, members) for name in arrays]
             own = [column[members[0]] for column in columns[self.kinds[members[0]]]]
+            places = [self.tensors[name][members[0]] for name in stores]
+            if not sums and self._goes_in_pieces([*tensors, *places]):
+                _in_pieces(function, tensors, own, places)
+                continue
             found = function(*tensors, *own)
             for name, value in zip(stores, found, strict=False):
                 self._write(name, members, value)
             for part, value in zip(parts, found[len(stores) :], strict=True):
                 part |= zip(members, _sums(value, tensors[0], self.device), strict=True)
         return self._totals(parts, sums) if parts else []
+
+    def _goes_in_pieces(self, tensors: Sequence[Any]) -> bool:
+        """Whether tensors are so large that what is computed of them does not stay in the cache."""
+        if self.foreach or self.differentiable or torch.compiler.is_compiling():
+            return False
+        first = tensors[0]
+        is_large = first.device.type == "cpu" and first.numel() > 2 * _PIECE
+        return is_large and all(map(Tensor.is_contiguous, tensors))
 
     def _columns(
         self, scalars: Sequence[Tensor | float], device: torch.device, real: torch.dtype
@@ -549,6 +565,20 @@ class _Many:
 
     def clone(self) -> _Many:
         return _Many(torch._foreach_clone(self.items))
+
+
+def _in_pieces(
+    function: Callable[..., tuple[Any, ...]],
+    tensors: Sequence[Tensor],
+    scalars: Sequence[Tensor],
+    places: Sequence[Tensor],
+) -> None:
+    """Call a sweep for one piece of the tensors after the other, and store what it returns."""
+    pieces = [tensor.view(-1).split(_PIECE) for tensor in (*tensors, *places)]
+    for piece in zip(*pieces, strict=True):
+        found = function(*piece[: len(tensors)], *scalars)
+        for place, value in zip(piece[len(tensors) :], found, strict=True):
+            _change(place, value)
 
 
 def _change(tensor: Tensor, value: Any) -> None:

@@ -65,7 +65,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "ceefd61c5c4642d7f5d06dd33ead00d59958a961e998b32e5ae1c03fa45fad06",
-    "body_sha256": "6c5ae01d788dbc3ef770a4964b667e64ec2641ceb49035fa8c9288ce2ba5a436",
+    "body_sha256": "033a8a8b59912adec72dcb6f0cb30f56580b992b7408e9ab2bbfc7cacdde04eb",
     "command": "symplectic-codegen generate --catalog debiased_momentum --target torch",
     "spec": {
         "format": 1,
@@ -336,6 +336,10 @@ def _hyperparameters(group: dict[str, Any]) -> tuple[Any, ...]:
     return group["lr"], group["momentum"], group["zeta"]
 
 
+# Elements of a piece of a large tensor: some of them fit into the cache of a processor.
+_PIECE = 1 << 16
+
+
 class _Batch:
     """What takes part in a step: lists with an entry for each parameter that has a gradient.
 
@@ -424,9 +428,21 @@ class _Batch:
         for members in self._calls(scalars):
             tensors = [self._read(name, members) for name in arrays]
             own = [column[members[0]] for column in columns[self.kinds[members[0]]]]
+            places = [self.tensors[name][members[0]] for name in stores]
+            if self._goes_in_pieces([*tensors, *places]):
+                _in_pieces(function, tensors, own, places)
+                continue
             found = function(*tensors, *own)
             for name, value in zip(stores, found, strict=True):
                 self._write(name, members, value)
+
+    def _goes_in_pieces(self, tensors: Sequence[Any]) -> bool:
+        """Whether tensors are so large that what is computed of them does not stay in the cache."""
+        if self.foreach or self.differentiable or torch.compiler.is_compiling():
+            return False
+        first = tensors[0]
+        is_large = first.device.type == "cpu" and first.numel() > 2 * _PIECE
+        return is_large and all(map(Tensor.is_contiguous, tensors))
 
     def _columns(
         self, scalars: Sequence[Tensor | float], device: torch.device, real: torch.dtype
@@ -534,6 +550,20 @@ class _Many:
 
     def clone(self) -> _Many:
         return _Many(torch._foreach_clone(self.items))
+
+
+def _in_pieces(
+    function: Callable[..., tuple[Any, ...]],
+    tensors: Sequence[Tensor],
+    scalars: Sequence[Tensor],
+    places: Sequence[Tensor],
+) -> None:
+    """Call a sweep for one piece of the tensors after the other, and store what it returns."""
+    pieces = [tensor.view(-1).split(_PIECE) for tensor in (*tensors, *places)]
+    for piece in zip(*pieces, strict=True):
+        found = function(*piece[: len(tensors)], *scalars)
+        for place, value in zip(piece[len(tensors) :], found, strict=True):
+            _change(place, value)
 
 
 def _change(tensor: Tensor, value: Any) -> None:

@@ -69,7 +69,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "47ee34e85d092de721de4df4fa7b2459c7a95fe732a7cc39b6b399ff56e97cfa",
-    "body_sha256": "4c5031daf4b54f1df4ac4a0d5aeb2ff3a0937b9de04a6641a623aaa6b7fcbeda",
+    "body_sha256": "55cdce21a2b719262b251ec56338dfad708d7ac57dfbb6c1d1f6f9f814c9c85a",
     "command": "symplectic-codegen generate --catalog nesterov --target torch",
     "spec": {
         "format": 1,
@@ -329,6 +329,10 @@ def _hyperparameters(group: dict[str, Any]) -> tuple[Any, ...]:
     return group["lr"], group["momentum"], group["zeta"]
 
 
+# Elements of a piece of a large tensor: some of them fit into the cache of a processor.
+_PIECE = 1 << 16
+
+
 class _Batch:
     """What takes part in a step: lists with an entry for each parameter that has a gradient.
 
@@ -405,9 +409,21 @@ class _Batch:
         for members in self._calls(scalars):
             tensors = [self._read(name, members) for name in arrays]
             own = [column[members[0]] for column in columns[self.kinds[members[0]]]]
+            places = [self.tensors[name][members[0]] for name in stores]
+            if self._goes_in_pieces([*tensors, *places]):
+                _in_pieces(function, tensors, own, places)
+                continue
             found = function(*tensors, *own)
             for name, value in zip(stores, found, strict=True):
                 self._write(name, members, value)
+
+    def _goes_in_pieces(self, tensors: Sequence[Any]) -> bool:
+        """Whether tensors are so large that what is computed of them does not stay in the cache."""
+        if self.foreach or self.differentiable or torch.compiler.is_compiling():
+            return False
+        first = tensors[0]
+        is_large = first.device.type == "cpu" and first.numel() > 2 * _PIECE
+        return is_large and all(map(Tensor.is_contiguous, tensors))
 
     def _columns(
         self, scalars: Sequence[Tensor | float], device: torch.device, real: torch.dtype
@@ -515,6 +531,20 @@ class _Many:
 
     def clone(self) -> _Many:
         return _Many(torch._foreach_clone(self.items))
+
+
+def _in_pieces(
+    function: Callable[..., tuple[Any, ...]],
+    tensors: Sequence[Tensor],
+    scalars: Sequence[Tensor],
+    places: Sequence[Tensor],
+) -> None:
+    """Call a sweep for one piece of the tensors after the other, and store what it returns."""
+    pieces = [tensor.view(-1).split(_PIECE) for tensor in (*tensors, *places)]
+    for piece in zip(*pieces, strict=True):
+        found = function(*piece[: len(tensors)], *scalars)
+        for place, value in zip(piece[len(tensors) :], found, strict=True):
+            _change(place, value)
 
 
 def _change(tensor: Tensor, value: Any) -> None:

@@ -70,7 +70,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "d3cd47560266ff26046a24b000e42d0e9214298ea3f373d108871e4760692855",
-    "body_sha256": "818b200c01a4e7ba6d9a615396872f439c5ce435f6e932023ba1e5a7bbf76bb0",
+    "body_sha256": "1ad7b55dd25a67edf4a1387962991b449683e767f9b294973cc313c843dc2325",
     "command": "symplectic-codegen generate --catalog nesterov_convex --target torch",
     "spec": {
         "cooling": "cayley",
@@ -328,6 +328,10 @@ def _hyperparameters(group: dict[str, Any]) -> tuple[Any, ...]:
     return group["lr"], group["zeta"]
 
 
+# Elements of a piece of a large tensor: some of them fit into the cache of a processor.
+_PIECE = 1 << 16
+
+
 class _Batch:
     """What takes part in a step: lists with an entry for each parameter that has a gradient.
 
@@ -416,9 +420,21 @@ class _Batch:
         for members in self._calls(scalars):
             tensors = [self._read(name, members) for name in arrays]
             own = [column[members[0]] for column in columns[self.kinds[members[0]]]]
+            places = [self.tensors[name][members[0]] for name in stores]
+            if self._goes_in_pieces([*tensors, *places]):
+                _in_pieces(function, tensors, own, places)
+                continue
             found = function(*tensors, *own)
             for name, value in zip(stores, found, strict=True):
                 self._write(name, members, value)
+
+    def _goes_in_pieces(self, tensors: Sequence[Any]) -> bool:
+        """Whether tensors are so large that what is computed of them does not stay in the cache."""
+        if self.foreach or self.differentiable or torch.compiler.is_compiling():
+            return False
+        first = tensors[0]
+        is_large = first.device.type == "cpu" and first.numel() > 2 * _PIECE
+        return is_large and all(map(Tensor.is_contiguous, tensors))
 
     def _columns(
         self, scalars: Sequence[Tensor | float], device: torch.device, real: torch.dtype
@@ -526,6 +542,20 @@ class _Many:
 
     def clone(self) -> _Many:
         return _Many(torch._foreach_clone(self.items))
+
+
+def _in_pieces(
+    function: Callable[..., tuple[Any, ...]],
+    tensors: Sequence[Tensor],
+    scalars: Sequence[Tensor],
+    places: Sequence[Tensor],
+) -> None:
+    """Call a sweep for one piece of the tensors after the other, and store what it returns."""
+    pieces = [tensor.view(-1).split(_PIECE) for tensor in (*tensors, *places)]
+    for piece in zip(*pieces, strict=True):
+        found = function(*piece[: len(tensors)], *scalars)
+        for place, value in zip(piece[len(tensors) :], found, strict=True):
+            _change(place, value)
 
 
 def _change(tensor: Tensor, value: Any) -> None:

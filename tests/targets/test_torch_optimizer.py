@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import pickle
+import sys
 from typing import Any
 
 import pytest
@@ -172,6 +173,40 @@ def test_groups_have_their_own_hyperparameters(load: Load, way: str) -> None:
         first.step()
         second.step()
     assert_same(snapshot(params), snapshot(alone))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.complex64])
+@pytest.mark.parametrize("rule", [BIAS_CORRECTED, GLOBAL_NORM, NOISY], ids=lambda rule: rule.name)
+def test_large_tensors_go_in_pieces(load: Load, rule: UpdateRule, dtype: torch.dtype) -> None:
+    make = optimizer_class(load, rule)
+    module = sys.modules[make.__module__]
+    seen, whole = [], module._in_pieces
+
+    def counted(*args: Any) -> None:
+        seen.append(args[1][0].numel())
+        whole(*args)
+
+    module._in_pieces = counted
+    # The same values; a transposed tensor has no pieces in a row.
+    row = parameters((301, 500), dtype=dtype)
+    turned = [torch.nn.Parameter(p.detach().t().contiguous().t()) for p in row]
+    size = row[0].numel() * (2 if dtype.is_complex else 1)
+    one, other = (make(params, lr=0.1, foreach=False) for params in (row, turned))
+    for k in range(3):
+        new_gradients(row, k)
+        turned[0].grad = row[0].grad.t().contiguous().t()
+        version = row[0]._version
+        one.step()
+        assert row[0]._version > version
+        calls = len(seen)
+        assert set(seen) == {size}
+        other.step()
+        assert len(seen) == calls
+    # Random numbers are counted, and sums are taken, in the order of memory.
+    if rule is BIAS_CORRECTED:
+        assert_same(snapshot(row), snapshot(turned))
+    elif rule is GLOBAL_NORM:
+        torch.testing.assert_close(snapshot(row), snapshot(turned))
 
 
 @pytest.mark.parametrize("rule", [GLOBAL_NORM, BLOCK_NORM, THERMOSTAT], ids=lambda rule: rule.name)
