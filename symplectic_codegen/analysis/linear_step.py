@@ -99,15 +99,8 @@ class LinearStep(Printable):
         start = self.trace.subs(CURVATURE, 0)
         return sp.factor(sp.cancel((1 + self.determinant - start) / self.gain))
 
-    @property
-    def satisfies_its_equation(self) -> bool:
-        """Cayley and Hamilton, by exact expansion: the entries may be anything that commutes."""
-        M = self.matrix.applyfunc(lambda entry: sp.Dummy() if entry.free_symbols else entry)
-        residual = M * M - M.trace() * M + M.det() * sp.eye(2)
-        return all(sp.expand(e) == 0 for e in residual)
-
     def power(self, N: sp.Expr) -> sp.Matrix:
-        """M**N for a symbolic N, where the eigenvalues differ.
+        """M**N for a symbolic N, where the eigenvalues differ; by Cayley and Hamilton.
 
         Raises:
             ValueError: the matrix changes from step to step.

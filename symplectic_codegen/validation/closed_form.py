@@ -66,8 +66,6 @@ def check_closed_form(trajectory: Trajectory) -> Rung:
             "the rule is not linear in (X, w), so its trajectory on a quadratic is no matrix "
             "power; the 50-digit trajectory is the oracle",
         )
-    if not step.satisfies_its_equation:
-        return judged(NAME, False, "the matrix does not satisfy its characteristic equation")
     exact = _is_rational_step(step.matrix)
     numbers, one = (EXACT, Fraction(1)) if exact else (MPMATH, MP.mpf(1))
     predicted = _predict(step, trajectory, one)
