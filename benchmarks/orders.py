@@ -164,11 +164,16 @@ def order(text: str, integrator: str, cooling: str) -> Order | None:
     return Order(int(found.group(1)), measured(step, text))
 
 
+def title(integrator: str, cooling: str) -> str:
+    """What a composition is called in the table."""
+    return integrator if cooling == "exact" else f"{integrator}, {cooling} cooling"
+
+
 def row(integrator: str, cooling: str) -> str:
     """A line of the table: one composition on every problem."""
-    title = integrator if cooling == "exact" else f"{integrator}, {cooling} cooling"
-    cells = [order(text, integrator, cooling) for text in PROBLEMS.values()]
-    return f"| {title} | {' | '.join('refused' if c is None else str(c) for c in cells)} |"
+    found = [order(text, integrator, cooling) for text in PROBLEMS.values()]
+    cells = ["refused" if item is None else str(item) for item in found]
+    return f"| {' | '.join([title(integrator, cooling), *cells])} |"
 
 
 def table() -> str:

@@ -27,6 +27,7 @@ import symplectic_codegen as sc
 from symplectic_codegen.analysis.parameters import LARGEST, SMALLEST
 
 Values = Mapping[str, float]
+Methods = dict[str, tuple[str, Values]]  # by title: entry of the catalogue, its values
 SEED, TRIALS = 0, 500
 
 # The digits that the authors' code prints.
@@ -143,13 +144,26 @@ def tuned(name: str, problem: Problem) -> Values:
     return best[1]
 
 
+def on_quadratic(curvatures: np.ndarray) -> Methods:
+    """The methods on the quadratic: at the published values, and at derived ones."""
+    published = {f"{NAMES[name]}, published": (name, v) for name, v in QUADRATIC.items()}
+    return published | {
+        "heavy ball, derived by analyze": ("heavy_ball", derived_values(curvatures))
+    }
+
+
+def on_chain() -> Methods:
+    """The methods on the Rosenbrock function."""
+    return {f"{NAMES[name]}, tuned": (name, v) for name, v in ROSENBROCK.items()}
+
+
 def steps_to(losses: np.ndarray, share: float) -> str:
     """After how many steps the loss stays below a share of that at the start."""
     above = np.flatnonzero(~(losses <= share * losses[0]))
     return str(above[-1] + 1) if above[-1] + 1 < len(losses) else "-"
 
 
-def compare(problem: Problem, methods: Mapping[str, tuple[str, Values]]) -> dict[str, np.ndarray]:
+def compare(problem: Problem, methods: Methods) -> dict[str, np.ndarray]:
     """The losses of each method, and a table of them."""
     checkpoints = [problem.steps // 10, problem.steps // 2, problem.steps]
     print(f"\n{problem.title}; loss at the start {problem.loss(problem.start):.3g}")
@@ -194,12 +208,9 @@ def main() -> None:
         for name in ROSENBROCK:
             print(f"{name}: {tuned(name, chain)}")
         return
-    on_quadratic = {f"{NAMES[name]}, published": (name, v) for name, v in QUADRATIC.items()}
-    on_quadratic["heavy ball, derived by analyze"] = ("heavy_ball", derived_values(curvatures))
-    on_chain = {f"{NAMES[name]}, tuned": (name, v) for name, v in ROSENBROCK.items()}
     results = {
-        quadratic.title: compare(quadratic, on_quadratic),
-        chain.title: compare(chain, on_chain),
+        quadratic.title: compare(quadratic, on_quadratic(curvatures)),
+        chain.title: compare(chain, on_chain()),
     }
     draw(results, arguments.picture)
     print(f"curves: {arguments.picture}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import sympy as sp
 
-from symplectic_codegen.algebra.display import Formula, Printable, aligned
+from symplectic_codegen.algebra.display import Formula, aligned
 from symplectic_codegen.algebra.explicit import Coordinates, instantiate
 from symplectic_codegen.algebra.memory import Field, ScalarMemory, memories
 from symplectic_codegen.algebra.notation import to_latex, to_unicode
@@ -107,9 +107,9 @@ def as_json(
             "coupling": str(derivation.space.coupling),
             "determinant": str(derivation.space.determinant),
             "domain": list(derivation.space.domain),
-            "formulas": _formulas(derivation.form),
+            "formulas": _formulas(derivation.form.formulas()),
         },
-        "brackets": _formulas(derivation.brackets),
+        "brackets": _formulas(derivation.brackets.formulas()),
         "equations": {
             z.name: {"expression": str(value), "latex": to_latex(value)}
             for z, value in derivation.equations.velocity.items()
@@ -132,7 +132,7 @@ def as_json(
             ],
         },
     }
-    data["beside"] = [{"text": f.text, "latex": f.latex} for f in _beside(derivation)]
+    data["beside"] = _formulas(_beside(derivation))
     refusal = _refusal(derivation)
     data["update"] = None if refusal else _update_json(derivation)
     data["refused"] = refusal
@@ -156,7 +156,7 @@ def _symmetry_json(symmetry: Noether) -> dict[str, Any]:
         "parts": [
             {
                 "title": part.title,
-                "formulas": [{"text": f.text, "latex": f.latex} for f in part.formulas],
+                "formulas": _formulas(part.formulas),
                 "sentences": list(part.sentences),
                 "claims": [claim_json(claim) for claim in part.claims],
             }
@@ -176,7 +176,7 @@ def _update_json(derivation: Derivation) -> dict[str, Any]:
         "assignments": [
             {"target": a.target.name, "expression": str(a.expr)} for a in update.assignments
         ],
-        "formulas": _formulas(update),
+        "formulas": _formulas(update.formulas()),
         "parameters": [
             {
                 "name": p.name,
@@ -199,8 +199,8 @@ def claim_json(claim: Claim) -> dict[str, str]:
     }
 
 
-def _formulas(item: Printable) -> list[dict[str, str]]:
-    return [{"text": f.text, "latex": f.latex} for f in item.formulas()]
+def _formulas(formulas: Iterable[Formula]) -> list[dict[str, str]]:
+    return [{"text": f.text, "latex": f.latex} for f in formulas]
 
 
 def _sections(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,7 @@ import pytest
 import sympy as sp
 
 import symplectic_codegen as sc
-
-ROOT = Path(__file__).resolve().parents[1]
+from tests.scripts import ROOT, script
 
 
 def test_the_page_runs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,17 +77,7 @@ def test_one_optimizer_does_what_two_do(fused: bool) -> None:
 
 
 def example() -> dict[str, Any]:
-    path = ROOT / "examples" / "lattice.py"
-    import importlib.util
-    import sys
-
-    spec = importlib.util.spec_from_file_location("lattice_example", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["lattice_example"] = module
-    spec.loader.exec_module(module)
-    return vars(module)
+    return vars(script("examples/lattice.py"))
 
 
 def test_kinks_keep_their_shape_and_the_breather_its_period() -> None:

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from tests.scripts import script
+
 torch = pytest.importorskip("torch")
 pytest.importorskip("numba")
-
-EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "language_model.py"
 
 
 @pytest.fixture(scope="module")
 def example() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("language_model", EXAMPLE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["language_model"] = module
-    spec.loader.exec_module(module)
-    return module
+    return script("examples/language_model.py")
 
 
 def test_the_example_tells_one_adamw_from_another(example: ModuleType) -> None:

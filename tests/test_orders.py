@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
-
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.scripts import ROOT, script
 
-
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("orders", ROOT / "benchmarks" / "orders.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-ORDERS = script()
+ORDERS = script("benchmarks/orders.py")
 PAGE = (ROOT / "docs" / "analysis.md").read_text(encoding="utf-8")
 QUICK = {("strang", "exact"), ("triple-jump", "exact"), ("conformal-leapfrog", "cayley")}
 ROWS = [
@@ -33,7 +17,7 @@ ROWS = [
 
 @pytest.mark.parametrize(("integrator", "cooling"), ROWS)
 def test_the_measured_order_is_the_proved_one(integrator: str, cooling: str) -> None:
-    title = integrator if cooling == "exact" else f"{integrator}, {cooling} cooling"
+    title = ORDERS.title(integrator, cooling)
     (line,) = [row for row in PAGE.splitlines() if row.startswith(f"| {title} | ")]
     cells = line.strip("| ").split(" | ")[1:]
     for text, cell in zip(ORDERS.PROBLEMS.values(), cells, strict=True):

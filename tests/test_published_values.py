@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Iterator
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.scripts import ROOT, script
+
 PAGE = (ROOT / "docs" / "analysis.md").read_text(encoding="utf-8")
 
 
-def script() -> ModuleType:
-    path = ROOT / "examples" / "published_values.py"
-    spec = importlib.util.spec_from_file_location("published_values", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-EXAMPLE = script()
+EXAMPLE = script("examples/published_values.py")
 QUADRATIC, CURVATURES = EXAMPLE.correlated_quadratic()
 
 
@@ -79,15 +65,7 @@ def test_the_derived_values_contract_as_derived() -> None:
 
 
 def test_the_page_shows_these_losses() -> None:
-    curves = {
-        "heavy ball, published": ("heavy_ball", EXAMPLE.QUADRATIC["heavy_ball"]),
-        "Nesterov, published": ("nesterov", EXAMPLE.QUADRATIC["nesterov"]),
-        "relativistic (Algorithm 1), published": ("rgd", EXAMPLE.QUADRATIC["rgd"]),
-        "heavy ball, derived by analyze": ("heavy_ball", EXAMPLE.derived_values(CURVATURES)),
-        "heavy ball, tuned": ("heavy_ball", EXAMPLE.ROSENBROCK["heavy_ball"]),
-        "Nesterov, tuned": ("nesterov", EXAMPLE.ROSENBROCK["nesterov"]),
-        "relativistic (Algorithm 1), tuned": ("rgd", EXAMPLE.ROSENBROCK["rgd"]),
-    }
+    curves = EXAMPLE.on_quadratic(CURVATURES) | EXAMPLE.on_chain()
     for title, (name, values) in curves.items():
         problem = EXAMPLE.rosenbrock() if "tuned" in title else QUADRATIC
         losses = EXAMPLE.run(name, values, problem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
@@ -117,9 +118,7 @@ def seen(address: str, width: int, dark: bool, folder: Path) -> dict[str, Any]:
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     (text,) = re.findall(r"<pre>(.*)</pre>", result.stdout, re.DOTALL)
-    found: dict[str, Any] = json.loads(
-        text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-    )
+    found: dict[str, Any] = json.loads(html.unescape(text))
     return found
 
 
