@@ -63,6 +63,40 @@ GRADIENTS: dict[str, Make] = {
 }
 
 
+@pytest.fixture(params=["in C", "in Python"])
+def look(request: pytest.FixtureRequest, load: Load, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How a step looks at gradients; versions of PyTorch before 2.10 leave it to Python."""
+    if request.param == "in Python":
+        for rule in (MOMENTUM, GLOBAL_NORM, BLOCK_NORM):
+            monkeypatch.setattr(load("torch", rule), "_describe", lambda: 0)
+    return str(request.param)
+
+
+def test_both_ways_to_look_see_the_same(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = load("torch", MOMENTUM)
+    module._compile()
+    base = torch.arange(24.0).reshape(2, 3, 4)
+    views = [view(torch.zeros(shape)) for shape, view in LAYOUTS.values()]
+    views += [base[:, :1], base[1:, :, 1:2], base.expand(0, 2, 3, 4), base[0].T]
+    tensors = [make(view) for view in views for make in GRADIENTS.values()]
+    tensors += [base.to(kind) for kind in (torch.float64, torch.float16, torch.bfloat16)]
+    tensors.append(torch.nn.Parameter(base))
+    assert module._describe() != 0, "PyTorch no longer has the C exchange API of DLPack"
+    fast = module._facts(tensors)
+    monkeypatch.setattr(module, "_describe", lambda: 0)
+    assert fast.tolist() == module._facts(tensors).tolist()
+    assert fast.tolist() != module._facts(tensors[::-1]).tolist()
+
+
+def test_what_has_no_address(load: Load, look: str) -> None:
+    module = load("torch", MOMENTUM)
+    module._compile()
+    with pytest.raises(RuntimeError):
+        module._facts([torch.ones(3), torch.eye(3).to_sparse()])
+    assert module._facts([]).shape == (0, 4)
+
+
+@pytest.mark.usefixtures("look")
 @pytest.mark.parametrize("gradient", GRADIENTS)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_any_layout_and_nothing_outside(load: Load, layout: str, gradient: str) -> None:
@@ -103,6 +137,7 @@ def test_torch_itself_gets_a_layout_wrong() -> None:
     assert (found[0] != found[1]).any()
 
 
+@pytest.mark.usefixtures("look")
 def test_a_gradient_that_is_the_parameter(load: Load) -> None:
     for rule in (MOMENTUM, BLOCK_NORM):
         found = []
@@ -142,6 +177,7 @@ def test_shared_memory_is_refused_where_threads_would_meet_in_it(load: Load) -> 
     torch.testing.assert_close(base, torch.tensor([0.0, -1.0] * 5))
 
 
+@pytest.mark.usefixtures("look")
 def test_gradients_with_flags_instead_of_values(load: Load) -> None:
     """Conjugation and negation are lazy: the memory does not show them."""
     found = []
@@ -178,6 +214,7 @@ def test_lists_may_mix_types(load: Load, rule: UpdateRule) -> None:
         torch.testing.assert_close(a, b, rtol=2 * eps, atol=2 * eps)
 
 
+@pytest.mark.usefixtures("look")
 def test_gradients_of_another_type(load: Load) -> None:
     """PyTorch allows them where it is told to."""
     p = torch.nn.Parameter(torch.ones(5, dtype=torch.bfloat16))
@@ -307,6 +344,7 @@ CHANGES = (
 )  # fmt: skip
 
 
+@pytest.mark.usefixtures("look")
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
 def test_nothing_is_written_through_an_old_address(load: Load, change: Any) -> None:
     twins = Twins(load)
@@ -329,6 +367,7 @@ def test_nothing_is_written_through_an_old_address(load: Load, change: Any) -> N
                 torch.testing.assert_close(data, before, rtol=0, atol=0)
 
 
+@pytest.mark.usefixtures("look")
 def test_gradients_that_do_not_fit(load: Load) -> None:
     p = parameters((6,))[0]
     optimizer = optimizer_class(load, MOMENTUM)([p], lr=0.1, fused=True)
