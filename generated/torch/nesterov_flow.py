@@ -67,7 +67,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "aa9da2b0f9be8354225cf4ab547f0481c69a2abe030834abed58ba153270f314",
-    "body_sha256": "0c6bd75421b65565edb6973696a95b9d2ababd6ae298fbfac573c8381babc6cc",
+    "body_sha256": "cdd53ee37cdc1c2d4f9848aac4698298a43efba1d3a0eeb129a26a968253aaeb",
     "command": "symplectic-codegen generate --catalog nesterov_flow --target torch",
     "spec": {
         "format": 1,
@@ -421,38 +421,41 @@ class _Batch:
         """
         columns = {kind: self._columns(scalars, *kind) for kind in dict.fromkeys(self.kinds)}
         for members in self._calls(scalars):
+            first = members[0]
             tensors = [self._read(name, members) for name in arrays]
-            own = [column[members[0]] for column in columns[self.kinds[members[0]]]]
-            places = [self.tensors[name][members[0]] for name in stores]
-            if self._goes_in_pieces([*tensors, *places]):
-                _in_pieces(function, tensors, own, places)
-                continue
+            own = [column[first] for column in columns[self.kinds[first]]]
+            if self._is_large(first):
+                places = [self.tensors[name][first] for name in stores]
+                if all(map(Tensor.is_contiguous, (*tensors, *places))):
+                    _in_pieces(function, tensors, own, places)
+                    continue
             found = function(*tensors, *own)
             for name, value in zip(stores, found, strict=True):
                 self._write(name, members, value)
 
-    def _goes_in_pieces(self, tensors: Sequence[Any]) -> bool:
-        """Whether tensors are so large that what is computed of them does not stay in the cache."""
-        if self.foreach or self.differentiable or torch.compiler.is_compiling():
+    def _is_large(self, k: int) -> bool:
+        """Whether what is computed of a parameter does not stay in the cache, unless in pieces."""
+        w = self.tensors["w"][k]
+        if self.differentiable or torch.compiler.is_compiling():
             return False
-        first = tensors[0]
-        is_large = first.device.type == "cpu" and first.numel() > 2 * _PIECE
-        return is_large and all(map(Tensor.is_contiguous, tensors))
+        return w.device.type == "cpu" and w.numel() > 2 * _PIECE
 
     def _columns(
         self, scalars: Sequence[Tensor | float], device: torch.device, real: torch.dtype
-    ) -> list[Sequence[Tensor]]:
+    ) -> list[Any]:
         """The numbers of each scalar, as sweeps of one type need them."""
         # Numbers of the host can be used with tensors on any device.
         place = self.device if self.device.type == "cpu" else device
         columns = []
         for scalar in scalars:
             values = torch.as_tensor(scalar, dtype=self.scalar_type, device=self.device)
-            columns.append(values.to(place, real).expand(len(self.params)).unbind())
+            values = values.to(place, real).expand(len(self.params))
+            # With foreach there are few calls, and each needs the numbers of one parameter only.
+            columns.append(values if self.foreach else values.unbind())
         return columns
 
     def _calls(self, scalars: Sequence[Tensor | float]) -> list[list[int]]:
-        """Which parameters a call is for: one, or with foreach all that have the same numbers."""
+        """Which parameters a call is for: one, or with foreach all with the same numbers."""
         count = len(self.params)
         if not self.foreach:
             return [[k] for k in range(count)]
@@ -460,7 +463,8 @@ class _Batch:
         numbers = [vector.expand(count).tolist() for vector in vectors]
         calls: dict[Any, list[int]] = {}
         for k, kind in enumerate(self.kinds):
-            calls.setdefault((kind, *(column[k] for column in numbers)), []).append(k)
+            same = k if self._is_large(k) else (kind, *(column[k] for column in numbers))
+            calls.setdefault(same, []).append(k)
         return list(calls.values())
 
     def _read(self, name: str, members: Sequence[int]) -> Any:
@@ -470,7 +474,7 @@ class _Batch:
             found = [self._signed(g, k) for k, g in zip(members, found, strict=True)]
         elif self.differentiable:
             found = [tensor.clone() for tensor in found]  # autograd needs the values before
-        return _Many(found) if self.foreach else found[0]
+        return _Many(found) if len(found) > 1 else found[0]
 
     def _signed(self, gradient: Tensor, k: int) -> Tensor:
         """The gradient of what goes down, without the scale of a GradScaler."""
@@ -480,9 +484,12 @@ class _Batch:
 
     def _write(self, name: str, members: Sequence[int], value: Any) -> None:
         """Change tensors in place."""
-        values = value.items if isinstance(value, _Many) else [value] * len(members)
-        for k, new in zip(members, values, strict=True):
-            _change(self.tensors[name][k], new)
+        places = [self.tensors[name][k] for k in members]
+        if isinstance(value, _Many):
+            torch._foreach_copy_(places, value.items)
+            return
+        for place in places:
+            _change(place, value)
 
 
 class _Many:
@@ -495,10 +502,13 @@ class _Many:
     def __torch_function__(
         cls, function: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> _Many:
-        """torch.sqrt(many) and the like."""
-        foreach = getattr(torch, f"_foreach_{function.__name__}", None)
+        """torch.sqrt(many), number * many and the like."""
+        name = function.__name__
+        foreach = getattr(torch, f"_foreach_{name}", None)
         if foreach is not None and len(args) == 1:
             return cls(foreach(args[0].items))
+        if name in ("add", "mul") and isinstance(args[1], cls):
+            return cls(foreach(args[1].items, _operand(args[0])))
         return _each(function, *args, **(kwargs or {}))
 
     def __add__(self, other: Any) -> _Many:

@@ -175,9 +175,22 @@ def test_groups_have_their_own_hyperparameters(load: Load, way: str) -> None:
     assert_same(snapshot(params), snapshot(alone))
 
 
+def test_foreach_is_one_call_for_all(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = optimizer_class(load, MOMENTUM)
+    module = sys.modules[make.__module__]
+    params = parameters((3, 2), (4,), (5,))
+    optimizer = make(params, lr=0.1, foreach=True)
+    for name in ("_each", "_change"):  # one tensor after the other
+        monkeypatch.setattr(module, name, lambda *_: pytest.fail("a call for one tensor"))
+    optimizer.step()
+
+
+@pytest.mark.parametrize("foreach", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.complex64])
 @pytest.mark.parametrize("rule", [BIAS_CORRECTED, GLOBAL_NORM, NOISY], ids=lambda rule: rule.name)
-def test_large_tensors_go_in_pieces(load: Load, rule: UpdateRule, dtype: torch.dtype) -> None:
+def test_large_tensors_go_in_pieces(
+    load: Load, rule: UpdateRule, dtype: torch.dtype, foreach: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make = optimizer_class(load, rule)
     module = sys.modules[make.__module__]
     seen, whole = [], module._in_pieces
@@ -186,12 +199,12 @@ def test_large_tensors_go_in_pieces(load: Load, rule: UpdateRule, dtype: torch.d
         seen.append(args[1][0].numel())
         whole(*args)
 
-    module._in_pieces = counted
+    monkeypatch.setattr(module, "_in_pieces", counted)
     # The same values; a transposed tensor has no pieces in a row.
     row = parameters((301, 500), dtype=dtype)
     turned = [torch.nn.Parameter(p.detach().t().contiguous().t()) for p in row]
     size = row[0].numel() * (2 if dtype.is_complex else 1)
-    one, other = (make(params, lr=0.1, foreach=False) for params in (row, turned))
+    one, other = (make(params, lr=0.1, foreach=foreach) for params in (row, turned))
     for k in range(3):
         new_gradients(row, k)
         turned[0].grad = row[0].grad.t().contiguous().t()
