@@ -66,7 +66,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "ceefd61c5c4642d7f5d06dd33ead00d59958a961e998b32e5ae1c03fa45fad06",
-    "body_sha256": "c88b1840d3f1e8129b1446282bd7ffc8dc7cb598c13e2b05fe1df4b766ced107",
+    "body_sha256": "76ca1e2869749ddcbd81abad884e8e831de015762b6cc49832c9ad44a56e3972",
     "command": "symplectic-codegen generate --catalog debiased_momentum --target torch",
     "spec": {
         "format": 1,
@@ -181,7 +181,8 @@ class DebiasedMomentum(torch.optim.Optimizer):
             the step.
         differentiable: let autograd see the step.
         fused: one pass over all parameters in compiled code. On the CPU this needs Numba, on CUDA
-            the file of the CUDA target. Gradients stay scaled when a GradScaler is used.
+            the file of the CUDA target. Gradients stay scaled when a GradScaler is used. None means
+            where all parameters are on the CPU, there is Numba, and no other way is chosen.
     """
 
     _plan: _Plan | None = None
@@ -245,8 +246,9 @@ class DebiasedMomentum(torch.optim.Optimizer):
             # A GradScaler has found infinite gradients.
             return value
         # What a compiler can see it fuses by itself.
-        if self.param_groups[0]["fused"] and not torch.compiler.is_compiling():
-            self._fused_step()
+        plan = None if torch.compiler.is_compiling() else _Plan.of(self)
+        if plan is not None:
+            self._fused_step(plan)
         else:
             with torch.set_grad_enabled(self.defaults["differentiable"]):
                 self._tensor_step()
@@ -299,9 +301,8 @@ class DebiasedMomentum(torch.optim.Optimizer):
         batch.sweep(update, ("w", "G", "X"), (lr, decay, impulse), ("X", "w"))
         batch.keep("step", n)
 
-    def _fused_step(self) -> None:
+    def _fused_step(self, plan: _Plan) -> None:
         """A step in compiled code, in one pass over all parameters for each sweep."""
-        plan = _Plan.of(self)
         _scalars_1(plan.values, plan.active, plan.clock)
         _scalars_2(plan.values, plan.active, plan.clock)
         plan.begin()
@@ -713,7 +714,7 @@ def _check_fused(p: Tensor) -> None:
     """Refuse a parameter for which there is no compiled code here."""
     if p.device.type not in ("cpu", "cuda"):
         raise RuntimeError(f"fused is for parameters on the CPU or on CUDA, not on {p.device.type}")
-    if importlib.util.find_spec("numba") is None:
+    if not _has_numba():
         raise RuntimeError("fused needs Numba: pip install numba")
     if p.device.type == "cuda":
         _cuda_file()
@@ -848,6 +849,10 @@ class _Table:
         return sums.sum(axis=0) if width else sums[0]
 
 
+class _SharedMemoryError(ValueError):
+    """Threads would meet in the memory of two parameters."""
+
+
 class _Plan:
     """Where everything is that a fused step works on; good until something of it has moved.
 
@@ -856,11 +861,24 @@ class _Plan:
     """
 
     @classmethod
-    def of(cls, optimizer: Any) -> _Plan:
-        """The plan for the gradients that there are now."""
-        plan = optimizer._plan
+    def of(cls, optimizer: Any) -> _Plan | None:
+        """The plan for the gradients that there are now; None where the step is not to be fused."""
+        group = optimizer.param_groups[0]
+        fused, plan = group["fused"], optimizer._plan
+        other = group["foreach"] is not None or group["capturable"] or group["differentiable"]
+        if not fused and (fused is not None or other):
+            return None
         if plan is None or not plan.read(optimizer):
-            optimizer._plan = plan = cls(optimizer)
+            optimizer._plan = None
+            if not fused and not _suits(_all_params(optimizer.param_groups)):
+                return None
+            try:
+                plan = cls(optimizer)
+            except _SharedMemoryError:
+                if fused:
+                    raise
+                return None
+            optimizer._plan = plan
             if not plan.read(optimizer):
                 raise RuntimeError("a gradient does not fit its parameter")
         return plan
@@ -944,7 +962,7 @@ class _Plan:
         spans = sorted((t.data_ptr(), t.data_ptr() + t.nbytes) for t in tensors if t.numel())
         for (_, high), (low, _) in itertools.pairwise(spans):
             if low < high:
-                raise ValueError("two parameters share memory; fused cannot update both")
+                raise _SharedMemoryError("two parameters share memory; fused cannot update both")
         self.lows = np.array([*(low for low, _ in spans), 2**63 - 1], np.int64)
         self.highs = np.array([high for _, high in spans], np.int64)
 
@@ -1106,6 +1124,19 @@ class _Plan:
         for row, w in self.packed:
             if self.active[row]:
                 w.copy_(self.places[row])
+
+
+def _suits(params: Sequence[Tensor]) -> bool:
+    """Whether compiled code is best for these parameters, if nobody says."""
+    ordinary = (Tensor, torch.nn.Parameter)
+    return _has_numba() and all(
+        p.device.type == "cpu" and (type(p) in ordinary or hasattr(p, "placements")) for p in params
+    )
+
+
+@functools.cache
+def _has_numba() -> bool:
+    return importlib.util.find_spec("numba") is not None
 
 
 def _all_params(groups: Sequence[dict[str, Any]]) -> list[Tensor]:

@@ -78,7 +78,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "21c1d0764bb4eecc56870ccab5ab304e43b4d0c403742d7aeb558e14bb06b8e7",
-    "body_sha256": "d9b5ab07ecf92066bf539d4868438bd76cd9e185dd2e67e77cace8daef5d7a1f",
+    "body_sha256": "1b2e9d3c61503db1f96bfa657df59e8f4e8657778981dd045b5848acdef4ee3a",
     "command": "symplectic-codegen generate --catalog nose_hoover --target torch",
     "spec": {
         "format": 1,
@@ -215,7 +215,8 @@ class NoseHoover(torch.optim.Optimizer):
             the step.
         differentiable: let autograd see the step.
         fused: one pass over all parameters in compiled code. On the CPU this needs Numba, on CUDA
-            the file of the CUDA target. Gradients stay scaled when a GradScaler is used.
+            the file of the CUDA target. Gradients stay scaled when a GradScaler is used. None means
+            where all parameters are on the CPU, there is Numba, and no other way is chosen.
         shard_group: the processes that hold different parameters each, where the parameters do not
             show it (ZeroRedundancyOptimizer); what depends on all parameters then includes theirs.
             DTensors show it, and replicas (DDP) hold the same parameters.
@@ -310,8 +311,9 @@ class NoseHoover(torch.optim.Optimizer):
             # A GradScaler has found infinite gradients.
             return value
         # What a compiler can see it fuses by itself.
-        if self.param_groups[0]["fused"] and not torch.compiler.is_compiling():
-            self._fused_step(loss)
+        plan = None if torch.compiler.is_compiling() else _Plan.of(self)
+        if plan is not None:
+            self._fused_step(plan, loss)
         else:
             with torch.set_grad_enabled(self.defaults["differentiable"]):
                 self._tensor_step(loss)
@@ -392,9 +394,8 @@ class NoseHoover(torch.optim.Optimizer):
         batch.keep("beta", beta_new)
         batch.keep("L0", L0)
 
-    def _fused_step(self, loss: float | Tensor) -> None:
+    def _fused_step(self, plan: _Plan, loss: float | Tensor) -> None:
         """A step in compiled code, in one pass over all parameters for each sweep."""
-        plan = _Plan.of(self)
         plan.values[:, 7] = plan.loss(loss)
         _scalars_1(plan.values, plan.active, plan.clock)
         _scalars_2(plan.values, plan.active, plan.clock)
@@ -908,7 +909,7 @@ def _check_fused(p: Tensor) -> None:
     """Refuse a parameter for which there is no compiled code here."""
     if p.device.type not in ("cpu", "cuda"):
         raise RuntimeError(f"fused is for parameters on the CPU or on CUDA, not on {p.device.type}")
-    if importlib.util.find_spec("numba") is None:
+    if not _has_numba():
         raise RuntimeError("fused needs Numba: pip install numba")
     if p.device.type == "cuda":
         _cuda_file()
@@ -1043,6 +1044,10 @@ class _Table:
         return sums.sum(axis=0) if width else sums[0]
 
 
+class _SharedMemoryError(ValueError):
+    """Threads would meet in the memory of two parameters."""
+
+
 class _Plan:
     """Where everything is that a fused step works on; good until something of it has moved.
 
@@ -1051,11 +1056,24 @@ class _Plan:
     """
 
     @classmethod
-    def of(cls, optimizer: Any) -> _Plan:
-        """The plan for the gradients that there are now."""
-        plan = optimizer._plan
+    def of(cls, optimizer: Any) -> _Plan | None:
+        """The plan for the gradients that there are now; None where the step is not to be fused."""
+        group = optimizer.param_groups[0]
+        fused, plan = group["fused"], optimizer._plan
+        other = group["foreach"] is not None or group["capturable"] or group["differentiable"]
+        if not fused and (fused is not None or other):
+            return None
         if plan is None or not plan.read(optimizer):
-            optimizer._plan = plan = cls(optimizer)
+            optimizer._plan = None
+            if not fused and not _suits(_all_params(optimizer.param_groups)):
+                return None
+            try:
+                plan = cls(optimizer)
+            except _SharedMemoryError:
+                if fused:
+                    raise
+                return None
+            optimizer._plan = plan
             if not plan.read(optimizer):
                 raise RuntimeError("a gradient does not fit its parameter")
         return plan
@@ -1140,7 +1158,7 @@ class _Plan:
         spans = sorted((t.data_ptr(), t.data_ptr() + t.nbytes) for t in tensors if t.numel())
         for (_, high), (low, _) in itertools.pairwise(spans):
             if low < high:
-                raise ValueError("two parameters share memory; fused cannot update both")
+                raise _SharedMemoryError("two parameters share memory; fused cannot update both")
         self.lows = np.array([*(low for low, _ in spans), 2**63 - 1], np.int64)
         self.highs = np.array([high for _, high in spans], np.int64)
 
@@ -1317,6 +1335,19 @@ class _Plan:
         for row, w in self.packed:
             if self.active[row]:
                 w.copy_(self.places[row])
+
+
+def _suits(params: Sequence[Tensor]) -> bool:
+    """Whether compiled code is best for these parameters, if nobody says."""
+    ordinary = (Tensor, torch.nn.Parameter)
+    return _has_numba() and all(
+        p.device.type == "cpu" and (type(p) in ordinary or hasattr(p, "placements")) for p in params
+    )
+
+
+@functools.cache
+def _has_numba() -> bool:
+    return importlib.util.find_spec("numba") is not None
 
 
 def _all_params(groups: Sequence[dict[str, Any]]) -> list[Tensor]:
