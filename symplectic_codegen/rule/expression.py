@@ -30,6 +30,7 @@ class Op(Enum):
     EXPM1 = ("expm1", 1)  # exp(x) - 1
     LOG1P = ("log1p", 1)  # log(1 + x)
     EXPREL = ("exprel", 1)  # (exp(x) - 1)/x, 1 at x = 0
+    PHI2 = ("phi2", 1)  # (exp(x) - 1 - x)/x**2, 1/2 at x = 0
     POWM1 = ("powm1", 2)  # x**y - 1 for x >= 0
     LOG1PREL = ("log1prel", 1)  # log(1 + x)/x, 1 at x = 0
     HYPOT = ("hypot", 2)  # sqrt(x**2 + y**2) without overflow

@@ -263,6 +263,17 @@ def _exprel(x: Value) -> Value:
     return np.where(x == 0, 1.0, np.expm1(x) / divisor)[()]
 
 
+def _phi2(x: Value) -> Value:
+    # Horner's scheme of the series up to x^16/18!, good to double precision where |x| <= 1.
+    is_small = np.abs(x) <= 1
+    near = np.where(is_small, x, 0.0)
+    series: Value = 1.0
+    for k in range(18, 2, -1):
+        series = 1.0 + near * series / k
+    divisor = np.where(is_small | np.isposinf(x), 1.0, x)
+    return np.where(is_small, series / 2.0, (np.expm1(x) / divisor - 1.0) / divisor)[()]
+
+
 def _log1prel(x: Value) -> Value:
     divisor = np.where((x == 0) | np.isposinf(x), 1.0, x)
     return np.where(x == 0, 1.0, np.where(np.isposinf(x), 0.0, np.log1p(x) / divisor))[()]
@@ -289,6 +300,7 @@ _NUMPY: dict[Op, Callable[..., Value]] = {
     Op.LOG1P: np.log1p,
     Op.POWM1: _powm1,
     Op.EXPREL: _exprel,
+    Op.PHI2: _phi2,
     Op.LOG1PREL: _log1prel,
     Op.HYPOT: np.hypot,
     Op.ABS: np.abs,
@@ -446,6 +458,12 @@ def _mpmath(digits: int) -> Elementwise:
     def exprel(x: Value) -> Value:
         return mp.mpf(1) if x == 0 else mp.expm1(x) / x
 
+    def phi2(x: Value) -> Value:
+        if x == 0:
+            return mp.mpf(1) / 2
+        with mp.extradps(2 * max(0, -int(mp.floor(mp.log10(abs(x))))) + 5):
+            return (mp.expm1(x) - x) / x**2
+
     def log1prel(x: Value) -> Value:
         return mp.mpf(1) if x == 0 else mp.log1p(x) / x
 
@@ -459,6 +477,7 @@ def _mpmath(digits: int) -> Elementwise:
         Op.LOG1P: mp.log1p,
         Op.POWM1: lambda x, y: mp.powm1(x, y) if x != 0 else x**y - 1,
         Op.EXPREL: exprel,
+        Op.PHI2: phi2,
         Op.LOG1PREL: log1prel,
         Op.HYPOT: mp.hypot,
         Op.SIN: mp.sin,
@@ -496,6 +515,7 @@ def _slope(op: Op, x: Value, y: Value) -> Value:
         Op.EXPM1: lambda: y + 1,
         Op.LOG1P: lambda: 1 / (1 + x),
         Op.EXPREL: lambda: np.exp(np.maximum(x, 0)),  # exprel' = int s e^(xs) ds <= e^max(x, 0)
+        Op.PHI2: lambda: np.exp(np.maximum(x, 0)) / 6,  # = int s (1 - s) e^(xs) ds
         Op.LOG1PREL: lambda: 1 / (1 + np.minimum(x, 0)),  # = int s/(1 + xs)^2 ds
         Op.SIN: lambda: np.cos(x),
         Op.COS: lambda: np.sin(x),

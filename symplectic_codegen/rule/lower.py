@@ -46,6 +46,7 @@ from symplectic_codegen.rule.stable import (
     Hypot,
     Log1p,
     Log1prel,
+    Phi2,
     Powm1,
     stabilize,
 )
@@ -69,6 +70,7 @@ _FUNCTIONS: dict[type[sp.Basic], Op] = {
     Expm1: Op.EXPM1,
     Log1p: Op.LOG1P,
     Exprel: Op.EXPREL,
+    Phi2: Op.PHI2,
     Log1prel: Op.LOG1PREL,
     Powm1: Op.POWM1,
     Hypot: Op.HYPOT,

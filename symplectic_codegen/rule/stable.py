@@ -50,6 +50,15 @@ class Exprel(_Inert):
         return (sp.exp(self.args[0]) - 1) / self.args[0]
 
 
+class Phi2(_Inert):
+    """(exp(x) - 1 - x)/x**2, continued by 1/2 to x = 0."""
+
+    is_positive = True
+
+    def definition(self) -> sp.Expr:
+        return (sp.exp(self.args[0]) - 1 - self.args[0]) / self.args[0] ** 2
+
+
 class Log1prel(_Inert):
     """log(1 + x)/x, continued by 1 to x = 0."""
 
@@ -286,17 +295,64 @@ def _distributed(e: sp.Expr) -> sp.Expr | None:
     """(expm1(r D) + log1p(q D))/D -> r exprel(r D) + q log1prel(q D): each term has its limit."""
     if not e.is_Mul:
         return None
-    sums = [f for f in e.args if f.is_Add and f.has(Expm1, Log1p)]
+    sums = [f for f in e.args if f.is_Add and f.has(Expm1, Log1p, Phi2)]
     if len(sums) != 1:
         return None
     rest = e / sums[0]
     changed = [
-        _relative_exponential(rest * term) or _relative_logarithm(rest * term)
+        _relative_exponential(rest * term)
+        or _relative_logarithm(rest * term)
+        or _cancelled(rest, term)
         for term in sums[0].args
     ]
     if any(term is None for term in changed):
         return None
     return sp.Add(*changed)
+
+
+def _cancelled(rest: sp.Expr, term: sp.Expr) -> sp.Expr | None:
+    """The product of the two, where nothing is left of the denominator of `rest`."""
+    product = rest * term
+    left = sp.fraction(_rational_part(product))[1].free_symbols
+    return None if left & sp.fraction(_rational_part(rest))[1].free_symbols else product
+
+
+def _second_difference(e: sp.Expr) -> sp.Expr | None:
+    """exprel(x) - 1 -> x phi2(x), expm1(x) - x -> x**2 phi2(x) and, with what phi2 is at -x,
+    exp(x) - exprel(x) -> x exp(x) phi2(-x): for one pair of terms of a sum."""
+    if not e.is_Add:
+        return None
+    for first in e.args:
+        found = [f for f in sp.Mul.make_args(first) if isinstance(f, Exprel | Expm1)]
+        if len(found) != 1:
+            continue
+        x, c = found[0].args[0], first / found[0]
+        power = 1 if isinstance(found[0], Exprel) else 2
+        for second in e.args:
+            if sp.expand(second + c * x ** (power - 1)) == 0:
+                return e - first - second + c * x**power * Phi2(x)
+            if power == 1 and sp.expand(sp.powsimp(second * sp.exp(-x) + c)) == 0:
+                return e - first - second - c * x * sp.exp(x) * Phi2(-x)
+    return None
+
+
+def _ratio_of_powers(e: sp.Expr) -> sp.Expr | None:
+    """c - c (x/y)**p -> -c expm1(p log1p((x - y)/y)), x - y being free of what x and y share."""
+    if not e.is_Add or len(e.args) != 2:
+        return None
+    for first, second in (e.args, e.args[::-1]):
+        roots = [f for f in sp.Mul.make_args(second) if f.is_Pow and f.exp.is_Rational]
+        roots = [f for f in roots if not (f.exp.is_Integer or f.base.is_number)]
+        if not roots or sp.expand(first + second / sp.Mul(*roots)) != 0:
+            continue
+        base, power = roots[0].as_base_exp()
+        # SymPy parts roots of quotients of what is positive.
+        if any(root.exp != -power or not root.base.is_positive for root in roots[1:]):
+            continue
+        near = _power_near_one(sp.Pow(base / sp.Mul(*(root.base for root in roots[1:])), _p))
+        if near is not None:
+            return -first * Expm1(near.args[0].xreplace({_p: power}))
+    return None
 
 
 def _rational_part(e: sp.Expr) -> sp.Expr:
@@ -346,6 +402,13 @@ def _square_root(term: sp.Expr) -> sp.Expr | None:
     return sp.Mul(*factors)
 
 
+_TERM_BY_TERM = Rewrite(
+    "term by term",
+    ((Expm1(_p * _x) + Log1p(_y * _x)) / _x, _p * Exprel(_p * _x) + _y * Log1prel(_y * _x)),
+    _distributed,
+    "the limit of each term where the rate goes to zero",
+)
+
 SCALAR_REWRITES: tuple[Rewrite, ...] = (
     Rewrite(
         "difference of exponentials",
@@ -377,13 +440,14 @@ SCALAR_REWRITES: tuple[Rewrite, ...] = (
         _power_near_one,
         "a large power of a ratio close to one keeps its digits",
     ),
-    Rewrite("log1p", (sp.log(1 + _x), Log1p(_x)), _logarithm, "no rounding of 1 + x"),
     Rewrite(
-        "term by term",
-        ((Expm1(_p * _x) + Log1p(_y * _x)) / _x, _p * Exprel(_p * _x) + _y * Log1prel(_y * _x)),
-        _distributed,
-        "the limit of each term where the rate goes to zero",
+        "ratio of powers",
+        (1 - (_x / _y) ** _p, -Expm1(_p * Log1p((_x - _y) / _y))),
+        _ratio_of_powers,
+        "no cancellation where the ratio is close to one",
     ),
+    Rewrite("log1p", (sp.log(1 + _x), Log1p(_x)), _logarithm, "no rounding of 1 + x"),
+    _TERM_BY_TERM,
     Rewrite(
         "exprel",
         (Expm1(_p * _x) / _x, _p * Exprel(_p * _x)),
@@ -396,6 +460,13 @@ SCALAR_REWRITES: tuple[Rewrite, ...] = (
         _relative_logarithm,
         "the limit where the rate goes to zero",
     ),
+    Rewrite(
+        "phi2",
+        (Expm1(_x) - _x + sp.exp(_y) - Exprel(_y), _x**2 * Phi2(_x) + _y * sp.exp(_y) * Phi2(-_y)),
+        _second_difference,
+        "the limit of a double pole where the rate goes to zero",
+    ),
+    _TERM_BY_TERM,  # once more, for what the second difference has left
 )
 
 ELEMENT_REWRITES: tuple[Rewrite, ...] = (

@@ -44,6 +44,7 @@ _FUNCTIONS = {
     Op.LOG1P: "log1p",
     Op.POWM1: "powm1",
     Op.EXPREL: "exprel",
+    Op.PHI2: "phi2",
     Op.LOG1PREL: "log1prel",
     Op.HYPOT: "hypot",
     Op.ABS: "fabs",
@@ -63,7 +64,7 @@ _FUNCTIONS = {
 _HOST_FUNCTIONS = {**_FUNCTIONS, Op.CYCLE: "cycle"}
 # What <cmath> has; the others are written out in the generated file.
 STANDARD = frozenset(_FUNCTIONS.values()) - {
-    "powm1", "exprel", "log1prel", "sign", "minimum", "maximum",
+    "powm1", "exprel", "phi2", "log1prel", "sign", "minimum", "maximum",
 }  # fmt: skip
 _WRITTEN_OUT = 8  # powers up to this one are products
 

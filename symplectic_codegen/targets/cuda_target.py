@@ -63,7 +63,7 @@ _CPP_NAMES = frozenset(
     in step own block next sums round at view master size origin index Real Inputs
     Hyperparameters State Sums Totals Block BlockState ArraySums Coefficients Partial Words
     Array Arguments Control factor words normal philox element origin power powm1 exprel
-    log1prel sign minimum maximum cycle turn_sin turn_cos initial begin admissible finish
+    phi2 log1prel sign minimum maximum cycle turn_sin turn_cos initial begin admissible finish
     finish_block coefficients own_coefficients
     """.split()  # noqa: SIM905
 )
@@ -167,7 +167,12 @@ def _scalar_exprs(plan: Plan) -> list[Expr]:
 def _standard(used: set[Op], noise: bool) -> list[str]:
     """The functions of <cmath> that the file calls."""
     names = {scalar_printer(str).functions.get(op, "pow") for op in used - HOST_ONLY} & STANDARD
-    needs = {Op.POWM1: {"expm1", "log", "pow"}, Op.EXPREL: {"expm1"}, Op.LOG1PREL: {"log1p"}}
+    needs = {
+        Op.POWM1: {"expm1", "log", "pow"},
+        Op.EXPREL: {"expm1"},
+        Op.PHI2: {"expm1", "fabs"},
+        Op.LOG1PREL: {"log1p"},
+    }
     for op, more in needs.items():
         names |= more if op in used else set()
     names |= {"pow"} if Op.POW in used else set()

@@ -76,6 +76,7 @@ _ARRAY_FUNCTIONS = {
     Op.LOG1P: "jnp.log1p",
     Op.POWM1: "_powm1",
     Op.EXPREL: "_exprel",
+    Op.PHI2: "_phi2",
     Op.LOG1PREL: "_log1prel",
     Op.HYPOT: "jnp.hypot",
     Op.ABS: "jnp.abs",
@@ -98,7 +99,8 @@ _SCALAR_FUNCTIONS = {op: name.replace("jnp.", "_") for op, name in _ARRAY_FUNCTI
     Op.CYCLE: "_cycle",
     Op.BLOCK_SUM: "jnp.sum",
 }
-_CHOOSING = frozenset({Op.POWM1, Op.EXPREL, Op.LOG1PREL})  # helpers that choose it themselves
+# Helpers that choose it themselves.
+_CHOOSING = frozenset({Op.POWM1, Op.EXPREL, Op.PHI2, Op.LOG1PREL})
 
 _ARRAY = Printer(_ARRAY_FUNCTIONS)
 _SCALAR = Printer(_SCALAR_FUNCTIONS)

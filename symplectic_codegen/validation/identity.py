@@ -53,6 +53,7 @@ _SYMPY: Mapping[Op, Callable[..., sp.Expr]] = {
     Op.LOG1P: lambda x: sp.log(1 + x),
     Op.POWM1: lambda x, y: x**y - 1,
     Op.EXPREL: lambda x: (sp.exp(x) - 1) / x,
+    Op.PHI2: lambda x: (sp.exp(x) - 1 - x) / x**2,
     Op.LOG1PREL: lambda x: sp.log(1 + x) / x,
     Op.HYPOT: lambda x, y: sp.sqrt(x**2 + y**2),
     Op.ABS: sp.Abs,

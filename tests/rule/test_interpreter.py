@@ -139,6 +139,8 @@ def test_nothing_raises_in_double_precision() -> None:
                 assert isinstance(FLOAT64.apply(op, *args), np.floating), op
     assert FLOAT64.apply(Op.EXPREL, np.float64(np.inf)) == np.inf
     assert FLOAT64.apply(Op.EXPREL, np.float64(-np.inf)) == 0.0
+    assert FLOAT64.apply(Op.PHI2, np.float64(np.inf)) == np.inf
+    assert FLOAT64.apply(Op.PHI2, np.float64(-np.inf)) == 0.0
     assert FLOAT64.apply(Op.LOG1PREL, np.float64(np.inf)) == 0.0
     assert np.isnan(FLOAT64.apply(Op.SIGN, np.float64(np.nan)))
 
