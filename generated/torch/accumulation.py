@@ -65,7 +65,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "3ea0219319e1822959cbae5e9bbe688d93ede3ec0e7308eafdc58146f891a39b",
-    "body_sha256": "5729e4ecc126662437d254b34a61ce08438c6e5a2a151be7fcd772759b825865",
+    "body_sha256": "fdb413aab472516ad584463f50958809c665800dd73c57d556ad51e23614a106",
     "command": "symplectic-codegen generate --catalog accumulation --target torch",
     "spec": {
         "format": 1,
@@ -500,7 +500,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -837,7 +837,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 3))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

@@ -78,7 +78,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "76be766bb155d26d95d8b28396e00e7fcc6e88a5daca2e27d2835b183991b647",
-    "body_sha256": "af24b76f6c0a7ae66a729d643e55e29be53e040176be73fed5e735d6baec54c8",
+    "body_sha256": "6ed0c58e8fc3fdbdfbb152d9437064f6ed22330a570bde1e62456a3b4887a9d2",
     "command": "symplectic-codegen generate --catalog adabelief --target torch",
     "spec": {
         "format": 1,
@@ -633,7 +633,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -986,7 +986,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 13))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

@@ -76,7 +76,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "57eddecb4ce7e60b406bdd99d7b2f71a8ffa7c4d39fdc2b9272370d8d786e615",
-    "body_sha256": "9c5c731e647442582380b30e3c41fe1c92e93be9359fd33efca10faa28fbd343",
+    "body_sha256": "74cde691abfa895ac17d10a471a8e0f6527373426f391782e9fba7c9451f06b8",
     "command": "symplectic-codegen generate --catalog adam --target torch",
     "spec": {
         "format": 1,
@@ -608,7 +608,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -960,7 +960,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 10))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

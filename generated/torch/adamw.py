@@ -79,7 +79,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "255dc78dedf48d179a1e13ff506f230d800ba99cfeaa6e9636ade1d1ce689f8f",
-    "body_sha256": "d1c302f1b40759651f79813c8b2e73ba891a7378df96d659340178026415bd15",
+    "body_sha256": "c52292b335669699f93ac41fbb73f343ba473f371c52c7c29105214151de785b",
     "command": "symplectic-codegen generate --catalog adamw --target torch",
     "spec": {
         "format": 1,
@@ -629,7 +629,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -982,7 +982,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 12))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

@@ -74,7 +74,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "037a5c9366c23309940146d2d43995d0aac9346010d80c81c0d9219a0b49fdc6",
-    "body_sha256": "371bc3f58a6c010be406f3f96fc3c9206cb7a8c6ad8fc8b46077ffbe404219a3",
+    "body_sha256": "0628278a7cc28296641f5b29d7491d4517d74977885de5c5307f6609215558e7",
     "command": "symplectic-codegen generate --catalog bbi --target torch",
     "spec": {
         "time_step": "tau*(L - floor)/(L0 - floor + extra)",
@@ -510,7 +510,7 @@ class _Batch:
                     _in_pieces(function, tensors, own, places)
                     continue
             found = function(*tensors, *own)
-            for name, value in zip(stores, found, strict=False):
+            for name, value in zip(stores, found[: len(stores)], strict=True):
                 self._write(name, members, value)
             for part, value in zip(parts, found[len(stores) :], strict=True):
                 part |= zip(members, _sums(value, tensors[0], self.device), strict=True)
@@ -652,7 +652,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -1060,7 +1060,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 16))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

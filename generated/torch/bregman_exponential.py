@@ -67,7 +67,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "37625512f7a6fbfdacc3cefbb73e1e9c9c544668d78f8e277a1b5044530b931f",
-    "body_sha256": "ad4e41bf738f119a6bf11529090f64b400c29c4c7e8a2e0ae77617b5f78387cb",
+    "body_sha256": "8d42e3b359183a50f1b7d2c1024d1e278509a17ae16f7f51d37f78007187bd1f",
     "command": "symplectic-codegen generate --catalog bregman_exponential --target torch",
     "spec": {
         "format": 1,
@@ -554,7 +554,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -899,7 +899,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 7))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

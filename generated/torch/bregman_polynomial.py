@@ -73,7 +73,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "b248a2f481f673a5d1c305f673061a5e28d2533d35051009469d97e663763c04",
-    "body_sha256": "ee253fca8d4f680b3aa137f457e386231511c6bec5b52255f3add16150a173a9",
+    "body_sha256": "506941d8bb679e842b2197a3342db57e3ac10eb07514996e5c8fbe37b3f1caf0",
     "command": "symplectic-codegen generate --catalog bregman_polynomial --target torch",
     "spec": {
         "format": 1,
@@ -575,7 +575,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -921,7 +921,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 9))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

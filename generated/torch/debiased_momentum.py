@@ -66,7 +66,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "ceefd61c5c4642d7f5d06dd33ead00d59958a961e998b32e5ae1c03fa45fad06",
-    "body_sha256": "76ca1e2869749ddcbd81abad884e8e831de015762b6cc49832c9ad44a56e3972",
+    "body_sha256": "8dc2f3dcd8072c94622a77310f919cf6dcc7b45f90404b995d05e379d5aca4d7",
     "command": "symplectic-codegen generate --catalog debiased_momentum --target torch",
     "spec": {
         "format": 1,
@@ -561,7 +561,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -912,7 +912,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 7))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

@@ -69,7 +69,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "4b8679d9085e2708c10438ef1bd334a91a077ef46bdbda7dc7daa214580b4e09",
-    "body_sha256": "4e22ee9a8fd3a78cefa19f7f3b945992226217e7d096becf2688063aa04f303c",
+    "body_sha256": "af7d53aac748a21318c1a875a8abca1cc99da038cabf6e40ef7998e23a7b6f07",
     "command": "symplectic-codegen generate --catalog fading_weight_decay --target torch",
     "spec": {
         "format": 1,
@@ -563,7 +563,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -911,7 +911,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 10))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

@@ -62,7 +62,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "b4e4c53112b3f0248f640a8bf234597ae3ea6b550d122ff807076e5cf45e8ff8",
-    "body_sha256": "551b1bc67769d9965b88abb751ce933f018939a9b553b6016450b868de929906",
+    "body_sha256": "0f66a5e82c23c37dcb5c9fd56e3017034c1bb673ad275d6613b3227a97c06fb8",
     "command": "symplectic-codegen generate --catalog gradient_descent --target torch",
     "spec": {
         "format": 1,
@@ -482,7 +482,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -811,7 +811,7 @@ class _Plan:
         self._watch()
         self.values = np.zeros((len(self.rows), 2))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

@@ -70,7 +70,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "5da06d3a5b2d48419eed0ce514aaa1cdcfb23234c6b965ab3d766836fd93a5d0",
-    "body_sha256": "91f38a3b0b71d8881aab9358ccb514e6ba531f7a2ee3fa5d7fbbcbe49dc1d939",
+    "body_sha256": "56e92509155768c84d76173bce9f1448b84f03e3915ad95213a7ea172378161e",
     "command": "symplectic-codegen generate --catalog hamiltonian_descent --target torch",
     "spec": {
         "cooling": "implicit",
@@ -460,7 +460,7 @@ class _Batch:
                     _in_pieces(function, tensors, own, places)
                     continue
             found = function(*tensors, *own)
-            for name, value in zip(stores, found, strict=False):
+            for name, value in zip(stores, found[: len(stores)], strict=True):
                 self._write(name, members, value)
             for part, value in zip(parts, found[len(stores) :], strict=True):
                 part |= zip(members, _sums(value, tensors[0], self.device), strict=True)
@@ -597,7 +597,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -986,7 +986,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 13))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

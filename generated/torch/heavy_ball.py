@@ -66,7 +66,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "1acb8c1856f4eb0f897e3794982f2228f85644a000fc20ae2339ec364be28cba",
-    "body_sha256": "73bd54d5eddee7d5cf4fc68cff4d903986d38a0977191e31fca7f3266b2db69b",
+    "body_sha256": "1ec73deed52a9a76111f5b1c61633a2e3c4840cbb053ecf2d03df8c7b2d4f02c",
     "command": "symplectic-codegen generate --catalog heavy_ball --target torch",
     "spec": {
         "format": 1,
@@ -526,7 +526,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -864,7 +864,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 5))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

@@ -74,7 +74,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "76cb3702d07f45993972eb6d92289bd75cc395d9efb1295b55266ef81a1a4aa3",
-    "body_sha256": "08e3a866bfcf9883eceda584b6836f9f8639bbda6cd3454167755672923006bb",
+    "body_sha256": "53e899528fe469558009949318242774961007a700fd5e1dd44a47046ae01488",
     "command": "symplectic-codegen generate --catalog langevin --target torch",
     "spec": {
         "noise": "sqrt(2*gamma*temperature*c**2)",
@@ -601,7 +601,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -1012,7 +1012,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 8))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

@@ -73,7 +73,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "109fadc3f5b74b8786b5da82d26b0c131d57108145c11950a6fdeee2895dd669",
-    "body_sha256": "6664f0c921a703c88466fcd04917fc4e8d197c7718e696ba6b4306a958cba708",
+    "body_sha256": "c47017b41f8571f7797125162a440ad4f69053102f7771798ae5e45e5153ecf0",
     "command": "symplectic-codegen generate --catalog lion --target torch",
     "spec": {
         "format": 1,
@@ -585,7 +585,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -929,7 +929,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 9))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

@@ -70,7 +70,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "a8e72a94b1e7967b1484a671066a69c2a91afbbde4f0989c0b3e180a8aef4f68",
-    "body_sha256": "7746fe78a7667f60d8a4484adc8426dbbd6e92ef749051edb15034dd1cd492e7",
+    "body_sha256": "20dd3bf1eba2e62680286700933659732626a8a913e30657b6dd3aea9cc59ecd",
     "command": "symplectic-codegen generate --catalog loss_cooling --target torch",
     "spec": {
         "format": 1,
@@ -479,7 +479,7 @@ class _Batch:
                     _in_pieces(function, tensors, own, places)
                     continue
             found = function(*tensors, *own)
-            for name, value in zip(stores, found, strict=False):
+            for name, value in zip(stores, found[: len(stores)], strict=True):
                 self._write(name, members, value)
             for part, value in zip(parts, found[len(stores) :], strict=True):
                 part |= zip(members, _sums(value, tensors[0], self.device), strict=True)
@@ -616,7 +616,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -1029,7 +1029,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 12))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

@@ -68,7 +68,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "4741e409a31f255a9c49f6ab6a77d55ff819a6d6861563c2a591dbc59acaa20d",
-    "body_sha256": "5bc5e3f7e7d98007ca10163aa26819418073955774eb159b586403e8771c6f10",
+    "body_sha256": "3965bcaa75db3d62c14b43d59b216047ea190f444ad87d93e826a75d7ffa2912",
     "command": "symplectic-codegen generate --catalog mirror_descent --target torch",
     "spec": {
         "format": 1,
@@ -538,7 +538,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -876,7 +876,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 6))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

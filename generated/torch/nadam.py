@@ -80,7 +80,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "c50c4934e5c470507d77b4bd266c82a883fd87f3bf4b16dc7f19151fb71dbfde",
-    "body_sha256": "c36c9d7820bf42a552555215ba2f968ce951e38ffb74f93bb553719925707600",
+    "body_sha256": "4f38b1ac7dd3290050d1358fbdb3a75b39033e3fd3464941182f3a0fb1f131f3",
     "command": "symplectic-codegen generate --catalog nadam --target torch",
     "spec": {
         "format": 1,
@@ -618,7 +618,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -970,7 +970,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 12))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

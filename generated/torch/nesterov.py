@@ -70,7 +70,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "47ee34e85d092de721de4df4fa7b2459c7a95fe732a7cc39b6b399ff56e97cfa",
-    "body_sha256": "86ce7ac8c634edd17eab295f5e38a2a3749bdacb76136c4a8b3f977c52eb7b93",
+    "body_sha256": "a8837b8302cf6cbf729bfc7f1b3fc63a675ba52c9e54009e4d8ec848a41ac185",
     "command": "symplectic-codegen generate --catalog nesterov --target torch",
     "spec": {
         "format": 1,
@@ -542,7 +542,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -880,7 +880,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 7))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

@@ -71,7 +71,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "d3cd47560266ff26046a24b000e42d0e9214298ea3f373d108871e4760692855",
-    "body_sha256": "db019337e73914543195ad0b170a1f6a817cef5d08dd1b1fc3485b089824a57d",
+    "body_sha256": "3f9c66aef465e457e95205ae49cfefe29100cea5396c312556a19b9104e9d640",
     "command": "symplectic-codegen generate --catalog nesterov_convex --target torch",
     "spec": {
         "cooling": "cayley",
@@ -553,7 +553,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -897,7 +897,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 8))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

@@ -65,7 +65,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "925f87a4b48fcc316fa01bd89012c501e4ffe157654699f0e12ba29efafadd3a",
-    "body_sha256": "106e6f1a1da73c84168c0b5143cce0cd9f0599f0110638b63ae16e829a93b6fd",
+    "body_sha256": "f8a74fd8f09e6b7cff93c7666f8b25ac9352eea4412d6daae4e7b0c5f5313b2f",
     "command": "symplectic-codegen generate --catalog normalized_momentum --target torch",
     "spec": {
         "format": 1,
@@ -424,7 +424,7 @@ class _Batch:
                     _in_pieces(function, tensors, own, places)
                     continue
             found = function(*tensors, *own)
-            for name, value in zip(stores, found, strict=False):
+            for name, value in zip(stores, found[: len(stores)], strict=True):
                 self._write(name, members, value)
             for part, value in zip(parts, found[len(stores) :], strict=True):
                 part |= zip(members, _sums(value, tensors[0], self.device), strict=True)
@@ -561,7 +561,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -947,7 +947,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 6))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

@@ -78,7 +78,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "21c1d0764bb4eecc56870ccab5ab304e43b4d0c403742d7aeb558e14bb06b8e7",
-    "body_sha256": "1b2e9d3c61503db1f96bfa657df59e8f4e8657778981dd045b5848acdef4ee3a",
+    "body_sha256": "19484305feaf56e4b03d11496bc90db6de76edfdba1ed0e4b2f72c22678b4578",
     "command": "symplectic-codegen generate --catalog nose_hoover --target torch",
     "spec": {
         "format": 1,
@@ -559,7 +559,7 @@ class _Batch:
                     _in_pieces(function, tensors, own, places)
                     continue
             found = function(*tensors, *own)
-            for name, value in zip(stores, found, strict=False):
+            for name, value in zip(stores, found[: len(stores)], strict=True):
                 self._write(name, members, value)
             for part, value in zip(parts, found[len(stores) :], strict=True):
                 part |= zip(members, _sums(value, tensors[0], self.device), strict=True)
@@ -696,7 +696,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -1107,7 +1107,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 23))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

@@ -76,7 +76,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "b01755b1539255bd86a6c25d3bdfa54cc911d06017bf1eabd0d6160d7bf634a6",
-    "body_sha256": "5d7bf1a5dedd3231f37f117d9687d931fcacf7c139b8386867d1ba0e732a49de",
+    "body_sha256": "6246f15b3c28aa2ba2bfc8bd42774463f809dc5cd4b62b7cee4915147ea2bfb4",
     "command": "symplectic-codegen generate --catalog rad --target torch",
     "spec": {
         "format": 1,
@@ -623,7 +623,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -976,7 +976,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 12))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

@@ -73,7 +73,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "cbe32093e831557230082886576a950fba319b793d206b4a021e1007e6df151a",
-    "body_sha256": "216a6273b8a4389ef618a1f39fc9bb35d1dd9d09ef38f74e2a7f08b50573f6cc",
+    "body_sha256": "087af8f1a2ba3285de09fb673ec8d0b99e3dcf5afa55eae7e282bc8f37eb10a2",
     "command": "symplectic-codegen generate --catalog relativistic_lagged --target torch",
     "spec": {
         "format": 1,
@@ -484,7 +484,7 @@ class _Batch:
                     _in_pieces(function, tensors, own, places)
                     continue
             found = function(*tensors, *own)
-            for name, value in zip(stores, found, strict=False):
+            for name, value in zip(stores, found[: len(stores)], strict=True):
                 self._write(name, members, value)
             for part, value in zip(parts, found[len(stores) :], strict=True):
                 part |= zip(members, _sums(value, tensors[0], self.device), strict=True)
@@ -626,7 +626,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -1021,7 +1021,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 13))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

@@ -67,7 +67,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "5ce1a9b9d6f052d36c2986ca25c4bc5856213271efe79cad9ea212e186f3130f",
-    "body_sha256": "47ce8efc14cc2fbd2e5d591ae684c02f8214f3f82c136e01e73d76bfc17a4065",
+    "body_sha256": "97c5d1823dcc994fa6312a939cf18fc1ad8eb1a4ba7fea7aa9d2d3340d81e150",
     "command": "symplectic-codegen generate --catalog relativistic_per_block --target torch",
     "spec": {
         "norms": "block",
@@ -452,7 +452,7 @@ class _Batch:
                     _in_pieces(function, tensors, own, places)
                     continue
             found = function(*tensors, *own)
-            for name, value in zip(stores, found, strict=False):
+            for name, value in zip(stores, found[: len(stores)], strict=True):
                 self._write(name, members, value)
             for part, value in zip(parts, found[len(stores) :], strict=True):
                 part |= zip(members, _sums(value, tensors[0], self.device), strict=True)
@@ -589,7 +589,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -977,7 +977,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 10))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

@@ -76,7 +76,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "54f6cc8b927f286d77ef8315974f188071bfd5129775f1670e8e846922e83886",
-    "body_sha256": "fe8ae276a8cd5dac9c1927582e66b93fa5d628770defbd9a0730be9a3924b25e",
+    "body_sha256": "fdd109fa36410f8f1f66eaed1e3e66f4737916753d26b152807721444d949992",
     "command": "symplectic-codegen generate --catalog rgd --target torch",
     "spec": {
         "format": 1,
@@ -534,7 +534,7 @@ class _Batch:
                     _in_pieces(function, tensors, own, places)
                     continue
             found = function(*tensors, *own)
-            for name, value in zip(stores, found, strict=False):
+            for name, value in zip(stores, found[: len(stores)], strict=True):
                 self._write(name, members, value)
             for part, value in zip(parts, found[len(stores) :], strict=True):
                 part |= zip(members, _sums(value, tensors[0], self.device), strict=True)
@@ -676,7 +676,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -1071,7 +1071,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 17))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

@@ -69,7 +69,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "7d94d3e6c9789db4b547e5c10f0d757b5d782362bc726d936ca9c51c16b8dba1",
-    "body_sha256": "ecff1dbec4513ffb83b54c78413177762ebcc0f5cf8cfeb46313615784c0743a",
+    "body_sha256": "e6db7a14978f68feea92b8314408f7dd519dd6c0aba19658dc1fe6ed6607adc6",
     "command": "symplectic-codegen generate --catalog rgd_conformal --target torch",
     "spec": {
         "format": 1,
@@ -483,7 +483,7 @@ class _Batch:
                     _in_pieces(function, tensors, own, places)
                     continue
             found = function(*tensors, *own)
-            for name, value in zip(stores, found, strict=False):
+            for name, value in zip(stores, found[: len(stores)], strict=True):
                 self._write(name, members, value)
             for part, value in zip(parts, found[len(stores) :], strict=True):
                 part |= zip(members, _sums(value, tensors[0], self.device), strict=True)
@@ -620,7 +620,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -1007,7 +1007,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 10))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

@@ -67,7 +67,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "96201d3ac7bbbb7259f9953e2977d0d953835e0f3958435e5181930af7bc0cde",
-    "body_sha256": "452855d79f5bdc599aaf6fdb9e1e6eb4de0453edcbe485549ae4705b726bd3a8",
+    "body_sha256": "424b082aa15badadebcd12859c6cb2f4e782b5552975c0bb2c7f71c46362f0c5",
     "command": "symplectic-codegen generate --catalog rgd_first_order --target torch",
     "spec": {
         "format": 1,
@@ -439,7 +439,7 @@ class _Batch:
                     _in_pieces(function, tensors, own, places)
                     continue
             found = function(*tensors, *own)
-            for name, value in zip(stores, found, strict=False):
+            for name, value in zip(stores, found[: len(stores)], strict=True):
                 self._write(name, members, value)
             for part, value in zip(parts, found[len(stores) :], strict=True):
                 part |= zip(members, _sums(value, tensors[0], self.device), strict=True)
@@ -576,7 +576,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -964,7 +964,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 9))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

@@ -72,7 +72,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "a5870615d70c3bde7b3d97ba35480d8ca08eaeecd9c2efb10383c46abd5e3c05",
-    "body_sha256": "968835bd5e8990a4adf9350a5de694c9db790e96298dab38c4775eef034e1015",
+    "body_sha256": "9a3af75c5655e6f70c7e441c8a8effef400900c8af77e98627cab28c89ee4845",
     "command": "symplectic-codegen generate --catalog rmsprop --target torch",
     "spec": {
         "format": 1,
@@ -547,7 +547,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -885,7 +885,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 5))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

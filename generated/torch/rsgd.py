@@ -74,7 +74,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "31627c77f6a3cad3bb463810c980f98b860d2d7bef8805f62271ebf6403c1e28",
-    "body_sha256": "df8400b20be2c8fe6eab09d573b42a5a54228b62189476e07dea8626acc9637c",
+    "body_sha256": "2543daca09ac13bf4b5fab897f4e5749b3457e45af9afb05ab21b0392267df17",
     "command": "symplectic-codegen generate --catalog rsgd --target torch",
     "spec": {
         "friction": "D/h*X/sqrt(dot(X, X)/light**2 + mass**2)",
@@ -470,7 +470,7 @@ class _Batch:
                     _in_pieces(function, tensors, own, places)
                     continue
             found = function(*tensors, *own)
-            for name, value in zip(stores, found, strict=False):
+            for name, value in zip(stores, found[: len(stores)], strict=True):
                 self._write(name, members, value)
             for part, value in zip(parts, found[len(stores) :], strict=True):
                 part |= zip(members, _sums(value, tensors[0], self.device), strict=True)
@@ -612,7 +612,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -1007,7 +1007,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 14))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

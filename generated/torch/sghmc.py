@@ -75,7 +75,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "f942be80c3fb8aa66d35fde19ee541b78cf23f48c8471bf1691ca98ec6f440b8",
-    "body_sha256": "9d73c770bd0071c50afec69ab59923415ec9843613b48e276fcc46a6102417a6",
+    "body_sha256": "87dc5af8ec3ff60e8c87d93a31ce7a8c4250823a2e66402f503f0318127e8fca",
     "command": "symplectic-codegen generate --catalog sghmc --target torch",
     "spec": {
         "noise": "sqrt(2*gamma*temperature*c**2)",
@@ -612,7 +612,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -1025,7 +1025,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 9))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

@@ -66,7 +66,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "cc71d9721e6d4ed0f4ed775aafe98aa0e50b509c59051194a3495981f0717505",
-    "body_sha256": "4549b237ef379687c6040402508e1324430166446b0c7902ed2f89a3dc298561",
+    "body_sha256": "4dbc5c527efaa90c4751ed06ba7069e7456dfc56e125635da81522b195153ea7",
     "command": "symplectic-codegen generate --catalog signum --target torch",
     "spec": {
         "format": 1,
@@ -520,7 +520,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -862,7 +862,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 4))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

@@ -67,7 +67,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "4e5b0153ccf11734aca291ea3bebe2fe907c4911ccb8a784f81e873926d492d5",
-    "body_sha256": "f02a95aaa7f27c3a7eb8fb1a92ed10d4b3b92ff96dc13a2c4024ded6a389943b",
+    "body_sha256": "f019c021ae71f8686c77fd612762a13027e1623e078c4b2794f9ed421631fae9",
     "command": "symplectic-codegen generate --catalog vr_momentum --target torch",
     "spec": {
         "format": 1,
@@ -447,7 +447,7 @@ class _Batch:
                     _in_pieces(function, tensors, own, places)
                     continue
             found = function(*tensors, *own)
-            for name, value in zip(stores, found, strict=False):
+            for name, value in zip(stores, found[: len(stores)], strict=True):
                 self._write(name, members, value)
             for part, value in zip(parts, found[len(stores) :], strict=True):
                 part |= zip(members, _sums(value, tensors[0], self.device), strict=True)
@@ -584,7 +584,7 @@ class _Many:
     __hash__ = None  # type: ignore[assignment]
 
     def clone(self) -> _Many:
-        return _Many(torch._foreach_clone(self.items))
+        return _Many(map(Tensor.clone, self.items))
 
 
 def _in_pieces(
@@ -972,7 +972,7 @@ class _Plan:
         self._watch(optimizer.state)
         self.values = np.zeros((len(self.rows), 8))
         self.hyperparameters: list[tuple[float, ...]] = []
-        self.present: list[bool] = []
+        self.present: list[bool] | None = None
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""

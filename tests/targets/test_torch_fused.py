@@ -587,6 +587,18 @@ def test_compiled_code_is_not_forced_on_anyone(load: Load, monkeypatch: pytest.M
     check([p], p, changed)
 
 
+def test_a_step_without_any_gradient(load: Load) -> None:
+    params = parameters((3,), (2, 2))
+    for p in params:
+        p.grad = None
+    before = snapshot(params)
+    optimizer = optimizer_class(load, GLOBAL_NORM)(params, **HYPERPARAMETERS["global_norm"])
+    optimizer.step()
+    for p, old in zip(params, before, strict=True):
+        torch.testing.assert_close(p.detach(), old, rtol=0, atol=0)
+    assert not optimizer.state
+
+
 def test_a_way_that_is_chosen_later(load: Load) -> None:
     """Options of groups may change between steps."""
     twins = Twins(load)
