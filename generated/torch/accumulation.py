@@ -65,7 +65,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "3ea0219319e1822959cbae5e9bbe688d93ede3ec0e7308eafdc58146f891a39b",
-    "body_sha256": "fdb413aab472516ad584463f50958809c665800dd73c57d556ad51e23614a106",
+    "body_sha256": "0ebe50932d5571440b570d5ed87fcc0f84c57d3c2ec2a1a1943e636576c638aa",
     "command": "symplectic-codegen generate --catalog accumulation --target torch",
     "spec": {
         "format": 1,
@@ -974,7 +974,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

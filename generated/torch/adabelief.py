@@ -78,7 +78,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "76be766bb155d26d95d8b28396e00e7fcc6e88a5daca2e27d2835b183991b647",
-    "body_sha256": "6ed0c58e8fc3fdbdfbb152d9437064f6ed22330a570bde1e62456a3b4887a9d2",
+    "body_sha256": "903712484761fe8810726ff5743f4a0fef0a92e005d113c851bd991a615127db",
     "command": "symplectic-codegen generate --catalog adabelief --target torch",
     "spec": {
         "format": 1,
@@ -1135,7 +1135,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

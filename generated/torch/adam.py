@@ -76,7 +76,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "57eddecb4ce7e60b406bdd99d7b2f71a8ffa7c4d39fdc2b9272370d8d786e615",
-    "body_sha256": "74cde691abfa895ac17d10a471a8e0f6527373426f391782e9fba7c9451f06b8",
+    "body_sha256": "6f31a64fe3342c1d5d2efc5ca5b98d0f26b75358559ebc52f2f36647cc7db6d8",
     "command": "symplectic-codegen generate --catalog adam --target torch",
     "spec": {
         "format": 1,
@@ -1109,7 +1109,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

@@ -79,7 +79,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "255dc78dedf48d179a1e13ff506f230d800ba99cfeaa6e9636ade1d1ce689f8f",
-    "body_sha256": "c52292b335669699f93ac41fbb73f343ba473f371c52c7c29105214151de785b",
+    "body_sha256": "067d8596b4ddbe68ed9663940702fc290baddfb2071520d6215b0bb6283085b9",
     "command": "symplectic-codegen generate --catalog adamw --target torch",
     "spec": {
         "format": 1,
@@ -1131,7 +1131,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

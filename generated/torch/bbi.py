@@ -74,7 +74,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "037a5c9366c23309940146d2d43995d0aac9346010d80c81c0d9219a0b49fdc6",
-    "body_sha256": "0628278a7cc28296641f5b29d7491d4517d74977885de5c5307f6609215558e7",
+    "body_sha256": "685c176e9a80b22d2780591b03483806c66a36e4c6fa7333343bca8c3b96a43a",
     "command": "symplectic-codegen generate --catalog bbi --target torch",
     "spec": {
         "time_step": "tau*(L - floor)/(L0 - floor + extra)",
@@ -1210,7 +1210,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

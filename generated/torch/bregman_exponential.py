@@ -67,7 +67,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "37625512f7a6fbfdacc3cefbb73e1e9c9c544668d78f8e277a1b5044530b931f",
-    "body_sha256": "8d42e3b359183a50f1b7d2c1024d1e278509a17ae16f7f51d37f78007187bd1f",
+    "body_sha256": "1ac70517033962e7ce776f68763a2d5055c3a8129239fd21ba900ee6e3374e5c",
     "command": "symplectic-codegen generate --catalog bregman_exponential --target torch",
     "spec": {
         "format": 1,
@@ -1048,7 +1048,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

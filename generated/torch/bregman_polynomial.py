@@ -73,7 +73,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "b248a2f481f673a5d1c305f673061a5e28d2533d35051009469d97e663763c04",
-    "body_sha256": "506941d8bb679e842b2197a3342db57e3ac10eb07514996e5c8fbe37b3f1caf0",
+    "body_sha256": "092eac535c6105e703e663fd9a081e67c72d7a7c0eba3e66011791ba8404299c",
     "command": "symplectic-codegen generate --catalog bregman_polynomial --target torch",
     "spec": {
         "format": 1,
@@ -1070,7 +1070,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

@@ -67,7 +67,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "78589b3b69c687c01faf8425d928ff214562d528174d47418ebfbae136eabd8e",
-    "body_sha256": "e5d8235e126193dd3bbfb34c27b156123e715c988ac7197ecf18aec0798f6aab",
+    "body_sha256": "3f40088e28546efdad05c4064c00721650662da6cdf99a2d4f11974223f66626",
     "command": "symplectic-codegen generate --catalog clipped_momentum --target torch",
     "spec": {
         "format": 1,
@@ -1101,7 +1101,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

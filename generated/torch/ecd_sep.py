@@ -75,7 +75,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "748a9451c62196633c31e92dd446d43a448b9f99e9a4fafd703e45d431501f70",
-    "body_sha256": "d3d20aa5953557fbca1a367f26065a19a877f4ac2192302c26780c91f96b19ef",
+    "body_sha256": "25ac980d7fc071c8a0b63a08e255213e81288eb270aafc456a70463aea18560a",
     "command": "symplectic-codegen generate --catalog ecd_sep --target torch",
     "spec": {
         "energy": "eta*log(L0 - floor) + log(s)",
@@ -1231,7 +1231,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

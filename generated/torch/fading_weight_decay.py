@@ -69,7 +69,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "4b8679d9085e2708c10438ef1bd334a91a077ef46bdbda7dc7daa214580b4e09",
-    "body_sha256": "af7d53aac748a21318c1a875a8abca1cc99da038cabf6e40ef7998e23a7b6f07",
+    "body_sha256": "51d94f7d5061079371d60dfd0ce416b88b2573424ba47e90ca370fbea8e42990",
     "command": "symplectic-codegen generate --catalog fading_weight_decay --target torch",
     "spec": {
         "format": 1,
@@ -1060,7 +1060,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

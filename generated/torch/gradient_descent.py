@@ -62,7 +62,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "b4e4c53112b3f0248f640a8bf234597ae3ea6b550d122ff807076e5cf45e8ff8",
-    "body_sha256": "0f66a5e82c23c37dcb5c9fd56e3017034c1bb673ad275d6613b3227a97c06fb8",
+    "body_sha256": "e7d6798f3e23d8b706ed4a145e3f115f263d4f7eec860a3c4b25173fede3d1b9",
     "command": "symplectic-codegen generate --catalog gradient_descent --target torch",
     "spec": {
         "format": 1,
@@ -936,7 +936,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

@@ -70,7 +70,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "5da06d3a5b2d48419eed0ce514aaa1cdcfb23234c6b965ab3d766836fd93a5d0",
-    "body_sha256": "56e92509155768c84d76173bce9f1448b84f03e3915ad95213a7ea172378161e",
+    "body_sha256": "fcd637d45ebac85271668443d1f4cdc453d9e3d753826c82a7f0ed5e4c255521",
     "command": "symplectic-codegen generate --catalog hamiltonian_descent --target torch",
     "spec": {
         "cooling": "implicit",
@@ -1124,7 +1124,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

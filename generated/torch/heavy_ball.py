@@ -66,7 +66,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "1acb8c1856f4eb0f897e3794982f2228f85644a000fc20ae2339ec364be28cba",
-    "body_sha256": "1ec73deed52a9a76111f5b1c61633a2e3c4840cbb053ecf2d03df8c7b2d4f02c",
+    "body_sha256": "ed70ff48f044c5f58c2ae460c21fbb15eb589d34cf4922aa63def22439c00700",
     "command": "symplectic-codegen generate --catalog heavy_ball --target torch",
     "spec": {
         "format": 1,
@@ -1001,7 +1001,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

@@ -74,7 +74,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "76cb3702d07f45993972eb6d92289bd75cc395d9efb1295b55266ef81a1a4aa3",
-    "body_sha256": "53e899528fe469558009949318242774961007a700fd5e1dd44a47046ae01488",
+    "body_sha256": "5d005dab0b9a9dfc7a4f3e3fc8ce2d3aca9733bbeb8bd60b6b17f1b66a5bf3ea",
     "command": "symplectic-codegen generate --catalog langevin --target torch",
     "spec": {
         "noise": "sqrt(2*gamma*temperature*c**2)",
@@ -1174,7 +1174,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

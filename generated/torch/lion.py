@@ -73,7 +73,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "109fadc3f5b74b8786b5da82d26b0c131d57108145c11950a6fdeee2895dd669",
-    "body_sha256": "c47017b41f8571f7797125162a440ad4f69053102f7771798ae5e45e5153ecf0",
+    "body_sha256": "13d483b88b41e9e80ed53ad425272754b93a82e2df3ac8c038cbbe54de0b79a4",
     "command": "symplectic-codegen generate --catalog lion --target torch",
     "spec": {
         "format": 1,
@@ -1066,7 +1066,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

@@ -70,7 +70,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "a8e72a94b1e7967b1484a671066a69c2a91afbbde4f0989c0b3e180a8aef4f68",
-    "body_sha256": "20dd3bf1eba2e62680286700933659732626a8a913e30657b6dd3aea9cc59ecd",
+    "body_sha256": "bb651c2c95b6585a4f397a312a05faee39d3912953ba83f943394b019cdf238e",
     "command": "symplectic-codegen generate --catalog loss_cooling --target torch",
     "spec": {
         "format": 1,
@@ -1179,7 +1179,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

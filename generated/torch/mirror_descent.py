@@ -68,7 +68,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "4741e409a31f255a9c49f6ab6a77d55ff819a6d6861563c2a591dbc59acaa20d",
-    "body_sha256": "3965bcaa75db3d62c14b43d59b216047ea190f444ad87d93e826a75d7ffa2912",
+    "body_sha256": "9c5cd6f9e33ac94b35b4d2e7371a57c8a4a7cd04cad83dd7e43197fa1da445ef",
     "command": "symplectic-codegen generate --catalog mirror_descent --target torch",
     "spec": {
         "format": 1,
@@ -1013,7 +1013,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

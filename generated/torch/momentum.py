@@ -66,7 +66,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "595bc64a724411dc13e108fd2df9d6104513062c1ce56873804e52288fbf5c24",
-    "body_sha256": "b185f76370847c22e68a4557dd580fec297a5e527884bcf166e94e9ae9cec890",
+    "body_sha256": "d15683bcbbdba2e92b2c277502399dbc8feb2672f2531d97c5541dc8086fb725",
     "command": "symplectic-codegen generate --catalog momentum --target torch",
     "spec": {
         "format": 1,
@@ -999,7 +999,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

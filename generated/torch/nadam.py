@@ -80,7 +80,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "c50c4934e5c470507d77b4bd266c82a883fd87f3bf4b16dc7f19151fb71dbfde",
-    "body_sha256": "4f38b1ac7dd3290050d1358fbdb3a75b39033e3fd3464941182f3a0fb1f131f3",
+    "body_sha256": "4e4031e9b72b89cbb72e6653b25bb6581922717e2af1cf9f8f38d0cf23dfadca",
     "command": "symplectic-codegen generate --catalog nadam --target torch",
     "spec": {
         "format": 1,
@@ -1119,7 +1119,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

@@ -70,7 +70,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "47ee34e85d092de721de4df4fa7b2459c7a95fe732a7cc39b6b399ff56e97cfa",
-    "body_sha256": "a8837b8302cf6cbf729bfc7f1b3fc63a675ba52c9e54009e4d8ec848a41ac185",
+    "body_sha256": "33281865ede676149559173680b7d48183fe998f0d2771de8443b7cf7ecb8a42",
     "command": "symplectic-codegen generate --catalog nesterov --target torch",
     "spec": {
         "format": 1,
@@ -1017,7 +1017,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

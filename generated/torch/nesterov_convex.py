@@ -71,7 +71,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "d3cd47560266ff26046a24b000e42d0e9214298ea3f373d108871e4760692855",
-    "body_sha256": "3f9c66aef465e457e95205ae49cfefe29100cea5396c312556a19b9104e9d640",
+    "body_sha256": "215f922092033f9ccd66a520db3586620ce1b8c0e1d5a35401c07276945cb6bb",
     "command": "symplectic-codegen generate --catalog nesterov_convex --target torch",
     "spec": {
         "cooling": "cayley",
@@ -1046,7 +1046,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

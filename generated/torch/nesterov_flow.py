@@ -67,7 +67,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "aa9da2b0f9be8354225cf4ab547f0481c69a2abe030834abed58ba153270f314",
-    "body_sha256": "7cd6252faa65189e6d20aa2bcc5d91b7c8060f4cde735e24eefa6345e139a48c",
+    "body_sha256": "a9dee3af2daa73932d0a210301cae117ed05ebbf2b6f7249bb61c80878727e15",
     "command": "symplectic-codegen generate --catalog nesterov_flow --target torch",
     "spec": {
         "format": 1,
@@ -1049,7 +1049,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

@@ -65,7 +65,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "925f87a4b48fcc316fa01bd89012c501e4ffe157654699f0e12ba29efafadd3a",
-    "body_sha256": "f8a74fd8f09e6b7cff93c7666f8b25ac9352eea4412d6daae4e7b0c5f5313b2f",
+    "body_sha256": "2ae8a0769b44d48648a7b11a6b3f3f58b81f151366b59ef5f356c7ad9289facf",
     "command": "symplectic-codegen generate --catalog normalized_momentum --target torch",
     "spec": {
         "format": 1,
@@ -1085,7 +1085,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

@@ -78,7 +78,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "21c1d0764bb4eecc56870ccab5ab304e43b4d0c403742d7aeb558e14bb06b8e7",
-    "body_sha256": "19484305feaf56e4b03d11496bc90db6de76edfdba1ed0e4b2f72c22678b4578",
+    "body_sha256": "75f2f2d2bbb7437035144fd89977b5ef34fb8d49ed0d3e6c457b7008804a38dd",
     "command": "symplectic-codegen generate --catalog nose_hoover --target torch",
     "spec": {
         "format": 1,
@@ -1257,7 +1257,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

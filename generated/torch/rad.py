@@ -76,7 +76,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "b01755b1539255bd86a6c25d3bdfa54cc911d06017bf1eabd0d6160d7bf634a6",
-    "body_sha256": "6246f15b3c28aa2ba2bfc8bd42774463f809dc5cd4b62b7cee4915147ea2bfb4",
+    "body_sha256": "0c0e000cad063e022ff6733503d8cb0bb456e6c0c15f3533f7192ff81a23688f",
     "command": "symplectic-codegen generate --catalog rad --target torch",
     "spec": {
         "format": 1,
@@ -1125,7 +1125,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

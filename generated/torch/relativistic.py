@@ -70,7 +70,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "5d4db6f36a670ea65a7bd26c002aadf404afad5d557b66413ad6b0b338b79781",
-    "body_sha256": "9d03f3b3031f37638fe91855edb6a26d312de7ba2474612fb241ed9609354869",
+    "body_sha256": "31d037ec8ece4b2566ade4411316e6eacb809579bc9f0d83f6b3e087dc72f5cc",
     "command": "symplectic-codegen generate --catalog relativistic --target torch",
     "spec": {
         "format": 1,
@@ -1149,7 +1149,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

@@ -67,7 +67,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "d84243da3ee85cad5eb49a52395fda202f8f7008b48311a05c3aece930df4ffd",
-    "body_sha256": "22b8d11686e6c9bceda6049204dd4fb43e8654592667edff4ab9cfa7e924a93f",
+    "body_sha256": "05897a5c5b8d87190ad5d874449882ef075d383be1bbd179dea08fa1ec009234",
     "command": "symplectic-codegen generate --catalog relativistic_degree_one --target torch",
     "spec": {
         "format": 1,
@@ -1112,7 +1112,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

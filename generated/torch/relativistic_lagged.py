@@ -73,7 +73,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "cbe32093e831557230082886576a950fba319b793d206b4a021e1007e6df151a",
-    "body_sha256": "087af8f1a2ba3285de09fb673ec8d0b99e3dcf5afa55eae7e282bc8f37eb10a2",
+    "body_sha256": "aa93690fd117097397fff88d98b333a3aab691072408f9cddcdd75d2337ac25b",
     "command": "symplectic-codegen generate --catalog relativistic_lagged --target torch",
     "spec": {
         "format": 1,
@@ -1171,7 +1171,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

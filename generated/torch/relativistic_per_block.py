@@ -67,7 +67,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "5ce1a9b9d6f052d36c2986ca25c4bc5856213271efe79cad9ea212e186f3130f",
-    "body_sha256": "97c5d1823dcc994fa6312a939cf18fc1ad8eb1a4ba7fea7aa9d2d3340d81e150",
+    "body_sha256": "b0845f2f282c93ee10a28f00b0474b034f59ba8fd246e6528d0ce9492f40dba2",
     "command": "symplectic-codegen generate --catalog relativistic_per_block --target torch",
     "spec": {
         "norms": "block",
@@ -1115,7 +1115,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

@@ -76,7 +76,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "54f6cc8b927f286d77ef8315974f188071bfd5129775f1670e8e846922e83886",
-    "body_sha256": "fdd109fa36410f8f1f66eaed1e3e66f4737916753d26b152807721444d949992",
+    "body_sha256": "69e2089d00ff27c5708b95e2ec488945b59c0b8b45bc2b3e790f974464f166c1",
     "command": "symplectic-codegen generate --catalog rgd --target torch",
     "spec": {
         "format": 1,
@@ -1221,7 +1221,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

@@ -69,7 +69,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "7d94d3e6c9789db4b547e5c10f0d757b5d782362bc726d936ca9c51c16b8dba1",
-    "body_sha256": "e6db7a14978f68feea92b8314408f7dd519dd6c0aba19658dc1fe6ed6607adc6",
+    "body_sha256": "261359b023f85b4b69caaa3f74fa37ba94282897a3a898a70c7e9c227955d46d",
     "command": "symplectic-codegen generate --catalog rgd_conformal --target torch",
     "spec": {
         "format": 1,
@@ -1145,7 +1145,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

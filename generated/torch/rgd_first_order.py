@@ -67,7 +67,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "96201d3ac7bbbb7259f9953e2977d0d953835e0f3958435e5181930af7bc0cde",
-    "body_sha256": "424b082aa15badadebcd12859c6cb2f4e782b5552975c0bb2c7f71c46362f0c5",
+    "body_sha256": "9f32f79f9c6e32896639fdcaaa2cfc862b05f96a97bd4e1f0c3aed1aa3bcf137",
     "command": "symplectic-codegen generate --catalog rgd_first_order --target torch",
     "spec": {
         "format": 1,
@@ -1102,7 +1102,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

@@ -72,7 +72,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "a5870615d70c3bde7b3d97ba35480d8ca08eaeecd9c2efb10383c46abd5e3c05",
-    "body_sha256": "9a3af75c5655e6f70c7e441c8a8effef400900c8af77e98627cab28c89ee4845",
+    "body_sha256": "e00294e65a510770769f4aaee162f45fa43383f0709b74a585a2db602e4cd3e2",
     "command": "symplectic-codegen generate --catalog rmsprop --target torch",
     "spec": {
         "format": 1,
@@ -1022,7 +1022,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

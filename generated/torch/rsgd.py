@@ -74,7 +74,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "31627c77f6a3cad3bb463810c980f98b860d2d7bef8805f62271ebf6403c1e28",
-    "body_sha256": "2543daca09ac13bf4b5fab897f4e5749b3457e45af9afb05ab21b0392267df17",
+    "body_sha256": "b9871cbd38eda2522730d66caf99320e3fa93fb13d01e112afd4f55515937597",
     "command": "symplectic-codegen generate --catalog rsgd --target torch",
     "spec": {
         "friction": "D/h*X/sqrt(dot(X, X)/light**2 + mass**2)",
@@ -1157,7 +1157,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

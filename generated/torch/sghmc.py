@@ -75,7 +75,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "f942be80c3fb8aa66d35fde19ee541b78cf23f48c8471bf1691ca98ec6f440b8",
-    "body_sha256": "87dc5af8ec3ff60e8c87d93a31ce7a8c4250823a2e66402f503f0318127e8fca",
+    "body_sha256": "e680ac8f10234267978713fa094d89e24927bea6181754c44090aa4a2e6f429d",
     "command": "symplectic-codegen generate --catalog sghmc --target torch",
     "spec": {
         "noise": "sqrt(2*gamma*temperature*c**2)",
@@ -1187,7 +1187,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

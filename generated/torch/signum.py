@@ -66,7 +66,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "cc71d9721e6d4ed0f4ed775aafe98aa0e50b509c59051194a3495981f0717505",
-    "body_sha256": "4dbc5c527efaa90c4751ed06ba7069e7456dfc56e125635da81522b195153ea7",
+    "body_sha256": "2bb7ebb963478605c77cd610d36fc3700fc907ee9711c444190394259c52b160",
     "command": "symplectic-codegen generate --catalog signum --target torch",
     "spec": {
         "format": 1,
@@ -999,7 +999,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

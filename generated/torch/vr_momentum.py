@@ -67,7 +67,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "4e5b0153ccf11734aca291ea3bebe2fe907c4911ccb8a784f81e873926d492d5",
-    "body_sha256": "f019c021ae71f8686c77fd612762a13027e1623e078c4b2794f9ed421631fae9",
+    "body_sha256": "53a49c618c9416c1218f4797d3cbff62a47857f4576c486981029b033fe1a857",
     "command": "symplectic-codegen generate --catalog vr_momentum --target torch",
     "spec": {
         "format": 1,
@@ -1110,7 +1110,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

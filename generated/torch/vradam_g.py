@@ -78,7 +78,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "5003e888904f8e496de0261044fc0f36ed18c66a852b637190d6202c5bef40b8",
-    "body_sha256": "1b378b2a2d244298991bcbf52ce6ea489d6a666406b2057ae986f326a3f4d68f",
+    "body_sha256": "145b4bb120a585d489e88186bd716aa775d3df036ba37ef10dc78927a9174b48",
     "command": "symplectic-codegen generate --catalog vradam_g --target torch",
     "spec": {
         "format": 1,
@@ -1225,7 +1225,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 

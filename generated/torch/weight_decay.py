@@ -67,7 +67,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "cdb650378d64d1d3eb9846cfca34748e0357d5e8a702f257f14cdb73fffa8798",
-    "body_sha256": "975062e736e2b5202963d18547535e6f23fb993703c02639682283c3522fc857",
+    "body_sha256": "f1b3bcc2eb36095c06f45fc7265bef75d228a5ee7b6aeabd0b65c791f96ebdc9",
     "command": "symplectic-codegen generate --catalog weight_decay --target torch",
     "spec": {
         "format": 1,
@@ -1018,7 +1018,7 @@ class _Plan:
                 return False
             gradient, strides = gradients[k], self.strides[row]
             if gradient.stride() != strides or gradient.is_neg():
-                like = torch.empty_strided(gradient.shape, strides, dtype=gradient.dtype)
+                like = gradient.new_empty_strided(gradient.shape, strides)
                 gradients[k] = like.copy_(gradient)
         return True
 
