@@ -3,12 +3,14 @@
 Run it on a quiet machine, with the package, PyTorch and Numba installed:
 
     python benchmarks/torch_cpu.py [--quick] [--case transformer] [--rounds 21] [--compile]
+        [--calls 200]
 
 All contenders of a case change the same parameters and read the same gradients, in one process, and
 whole steps are timed. A round times each of them once, in shuffled order, with an untimed step
-before each timed one. What counts are ratios within a round: absolute times move with the machine,
-ratios hardly do. A round during which other processes used more than a twentieth of the processors
-does not count, and is made again.
+before the timed ones: as many as make a round of half a second, or `--calls` of them; after many,
+small tensors are where the step before has left them, in the caches. What counts are ratios within
+a round: absolute times move with the machine, ratios hardly do. A round during which other
+processes used more than a twentieth of the processors does not count, and is made again.
 """
 
 from __future__ import annotations
@@ -140,17 +142,18 @@ def repetitions(steps: dict[str, Step]) -> int:
 
 
 def measure(
-    steps: dict[str, Step], rounds: int, seed: int, limit: float
+    steps: dict[str, Step], rounds: int, seed: int, limit: float, calls: int | None
 ) -> tuple[dict[str, list[float]], int]:
     """Seconds per step, round by round, and how many rounds were quiet.
 
     Args:
+        calls: steps in a row; None chooses them.
         limit: no round begins after so many seconds, if there are two already.
     """
     end = time.perf_counter() + limit
     for step in steps.values():
         step()  # compile, allocate
-    calls = repetitions(steps)
+    calls = calls or repetitions(steps)
     shuffle, names = random.Random(seed).shuffle, list(steps)
     quiet: list[dict[str, float]] = []
     loud: list[dict[str, float]] = []
@@ -208,6 +211,7 @@ def main() -> None:
     parser.add_argument(
         "--compile", action="store_true", help="torch.compile too (needs a C++ compiler)"
     )
+    parser.add_argument("--calls", type=int, help="steps in a row (default: half a second a round)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -218,7 +222,8 @@ def main() -> None:
         print(f"\n{case.name}: {len(case.sizes)} tensors, {case.elements:,} float32")
         print(f"  {'':29}{'us':>11}{'p10':>11}{'p90':>11}{'GB/s':>8}  faster than torch fused by")
         for family, steps in contenders(case, options.compile):
-            times, quiet = measure(steps, rounds, seed, 10.0 if options.quick else 300.0)
+            limit = 10.0 if options.quick else 300.0
+            times, quiet = measure(steps, rounds, seed, limit, options.calls)
             report(case, family, times, quiet, rounds)
     print(f"\n{options.threads} threads, PyTorch {torch.__version__}, Numba {numba.__version__}")
 
