@@ -79,7 +79,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "255dc78dedf48d179a1e13ff506f230d800ba99cfeaa6e9636ade1d1ce689f8f",
-    "body_sha256": "067d8596b4ddbe68ed9663940702fc290baddfb2071520d6215b0bb6283085b9",
+    "body_sha256": "f2f99cd099cd4a4f796dd2fedbe294768715972541b351a111d52a8691c432ca",
     "command": "symplectic-codegen generate --catalog adamw --target torch",
     "spec": {
         "format": 1,
@@ -582,7 +582,7 @@ class _Many:
         foreach = getattr(torch, f"_foreach_{name}", None)
         if foreach is not None and len(args) == 1:
             return cls(foreach(args[0].items))
-        if name in ("add", "mul") and isinstance(args[1], cls):
+        if name in ("add", "mul") and isinstance(args[-1], cls) and not kwargs:
             return cls(foreach(args[1].items, _operand(args[0])))
         return _each(function, *args, **(kwargs or {}))
 
@@ -986,18 +986,15 @@ class _Plan:
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""
+        others = [_plain(p if p.grad is None else p.grad).dtype for p in self.rows]
+        forms = [(n * t.itemsize, _CODES[t]) for n, t in zip(self.sizes, others, strict=True)]
+        self.forms = np.array(forms, np.int64).reshape(-1, 2)
         self.tables = []
         kinds = [kind for kind, _ in sorted(chosen)]
         for kind in dict.fromkeys(kinds):
             first = kinds.index(kind)
             rows = slice(first, first + kinds.count(kind))
-            gradient = self.rows[first].grad
-            other = self.rows[first] if gradient is None else gradient
-            types = (_plain(self.rows[first]).dtype, _plain(other).dtype)
-            self.tables.append(_Table(self, rows, types))
-        types = [_plain(p if p.grad is None else p.grad).dtype for p in self.rows]
-        forms = [(n * t.itemsize, _CODES[t]) for n, t in zip(self.sizes, types, strict=True)]
-        self.forms = np.array(forms, np.int64).reshape(-1, 2)
+            self.tables.append(_Table(self, rows, (self.places[first].dtype, others[first])))
 
     def _place(self, states: dict[Tensor, dict[str, Any]]) -> None:
         """Note where parameters and buffers are, and bring buffers into the order of parameters."""
@@ -1206,6 +1203,7 @@ def _suits(params: Sequence[Tensor]) -> bool:
 
 @functools.cache
 def _has_numba() -> bool:
+    """Whether there is a compiler for the CPU."""
     return importlib.util.find_spec("numba") is not None
 
 

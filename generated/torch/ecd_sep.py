@@ -75,7 +75,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "748a9451c62196633c31e92dd446d43a448b9f99e9a4fafd703e45d431501f70",
-    "body_sha256": "25ac980d7fc071c8a0b63a08e255213e81288eb270aafc456a70463aea18560a",
+    "body_sha256": "fac280ad854f0102b74d0937148f33ff4c33562bb908d30df87ce7f8733d01b0",
     "command": "symplectic-codegen generate --catalog ecd_sep --target torch",
     "spec": {
         "energy": "eta*log(L0 - floor) + log(s)",
@@ -625,7 +625,7 @@ class _Many:
         foreach = getattr(torch, f"_foreach_{name}", None)
         if foreach is not None and len(args) == 1:
             return cls(foreach(args[0].items))
-        if name in ("add", "mul") and isinstance(args[1], cls):
+        if name in ("add", "mul") and isinstance(args[-1], cls) and not kwargs:
             return cls(foreach(args[1].items, _operand(args[0])))
         return _each(function, *args, **(kwargs or {}))
 
@@ -1086,18 +1086,15 @@ class _Plan:
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""
         self.shard_group = optimizer._shard_group
+        others = [_plain(p if p.grad is None else p.grad).dtype for p in self.rows]
+        forms = [(n * t.itemsize, _CODES[t]) for n, t in zip(self.sizes, others, strict=True)]
+        self.forms = np.array(forms, np.int64).reshape(-1, 2)
         self.tables = []
         kinds = [kind for kind, _ in sorted(chosen)]
         for kind in dict.fromkeys(kinds):
             first = kinds.index(kind)
             rows = slice(first, first + kinds.count(kind))
-            gradient = self.rows[first].grad
-            other = self.rows[first] if gradient is None else gradient
-            types = (_plain(self.rows[first]).dtype, _plain(other).dtype)
-            self.tables.append(_Table(self, rows, types))
-        types = [_plain(p if p.grad is None else p.grad).dtype for p in self.rows]
-        forms = [(n * t.itemsize, _CODES[t]) for n, t in zip(self.sizes, types, strict=True)]
-        self.forms = np.array(forms, np.int64).reshape(-1, 2)
+            self.tables.append(_Table(self, rows, (self.places[first].dtype, others[first])))
 
     def _place(self, states: dict[Tensor, dict[str, Any]]) -> None:
         """Note where parameters and buffers are, and bring buffers into the order of parameters."""
@@ -1326,6 +1323,7 @@ def _suits(params: Sequence[Tensor]) -> bool:
 
 @functools.cache
 def _has_numba() -> bool:
+    """Whether there is a compiler for the CPU."""
     return importlib.util.find_spec("numba") is not None
 
 

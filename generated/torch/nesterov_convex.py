@@ -71,7 +71,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "d3cd47560266ff26046a24b000e42d0e9214298ea3f373d108871e4760692855",
-    "body_sha256": "215f922092033f9ccd66a520db3586620ce1b8c0e1d5a35401c07276945cb6bb",
+    "body_sha256": "067c105b7a0964469f83d4a0bcbaf124d3a1530c0891dc672144de63b6d5717f",
     "command": "symplectic-codegen generate --catalog nesterov_convex --target torch",
     "spec": {
         "cooling": "cayley",
@@ -506,7 +506,7 @@ class _Many:
         foreach = getattr(torch, f"_foreach_{name}", None)
         if foreach is not None and len(args) == 1:
             return cls(foreach(args[0].items))
-        if name in ("add", "mul") and isinstance(args[1], cls):
+        if name in ("add", "mul") and isinstance(args[-1], cls) and not kwargs:
             return cls(foreach(args[1].items, _operand(args[0])))
         return _each(function, *args, **(kwargs or {}))
 
@@ -901,18 +901,15 @@ class _Plan:
         self.active = np.zeros(len(self.rows), np.bool_)
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""
+        others = [_plain(p if p.grad is None else p.grad).dtype for p in self.rows]
+        forms = [(n * t.itemsize, _CODES[t]) for n, t in zip(self.sizes, others, strict=True)]
+        self.forms = np.array(forms, np.int64).reshape(-1, 2)
         self.tables = []
         kinds = [kind for kind, _ in sorted(chosen)]
         for kind in dict.fromkeys(kinds):
             first = kinds.index(kind)
             rows = slice(first, first + kinds.count(kind))
-            gradient = self.rows[first].grad
-            other = self.rows[first] if gradient is None else gradient
-            types = (_plain(self.rows[first]).dtype, _plain(other).dtype)
-            self.tables.append(_Table(self, rows, types))
-        types = [_plain(p if p.grad is None else p.grad).dtype for p in self.rows]
-        forms = [(n * t.itemsize, _CODES[t]) for n, t in zip(self.sizes, types, strict=True)]
-        self.forms = np.array(forms, np.int64).reshape(-1, 2)
+            self.tables.append(_Table(self, rows, (self.places[first].dtype, others[first])))
 
     def _place(self, states: dict[Tensor, dict[str, Any]]) -> None:
         """Note where parameters and buffers are, and bring buffers into the order of parameters."""
@@ -1121,6 +1118,7 @@ def _suits(params: Sequence[Tensor]) -> bool:
 
 @functools.cache
 def _has_numba() -> bool:
+    """Whether there is a compiler for the CPU."""
     return importlib.util.find_spec("numba") is not None
 
 

@@ -73,7 +73,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "cbe32093e831557230082886576a950fba319b793d206b4a021e1007e6df151a",
-    "body_sha256": "aa93690fd117097397fff88d98b333a3aab691072408f9cddcdd75d2337ac25b",
+    "body_sha256": "bba3b61d55f40d237f79aa69ce88838d21444b15a7e6cc729bbdcd67d0e06f0c",
     "command": "symplectic-codegen generate --catalog relativistic_lagged --target torch",
     "spec": {
         "format": 1,
@@ -579,7 +579,7 @@ class _Many:
         foreach = getattr(torch, f"_foreach_{name}", None)
         if foreach is not None and len(args) == 1:
             return cls(foreach(args[0].items))
-        if name in ("add", "mul") and isinstance(args[1], cls):
+        if name in ("add", "mul") and isinstance(args[-1], cls) and not kwargs:
             return cls(foreach(args[1].items, _operand(args[0])))
         return _each(function, *args, **(kwargs or {}))
 
@@ -1026,18 +1026,15 @@ class _Plan:
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""
         self.shard_group = optimizer._shard_group
+        others = [_plain(p if p.grad is None else p.grad).dtype for p in self.rows]
+        forms = [(n * t.itemsize, _CODES[t]) for n, t in zip(self.sizes, others, strict=True)]
+        self.forms = np.array(forms, np.int64).reshape(-1, 2)
         self.tables = []
         kinds = [kind for kind, _ in sorted(chosen)]
         for kind in dict.fromkeys(kinds):
             first = kinds.index(kind)
             rows = slice(first, first + kinds.count(kind))
-            gradient = self.rows[first].grad
-            other = self.rows[first] if gradient is None else gradient
-            types = (_plain(self.rows[first]).dtype, _plain(other).dtype)
-            self.tables.append(_Table(self, rows, types))
-        types = [_plain(p if p.grad is None else p.grad).dtype for p in self.rows]
-        forms = [(n * t.itemsize, _CODES[t]) for n, t in zip(self.sizes, types, strict=True)]
-        self.forms = np.array(forms, np.int64).reshape(-1, 2)
+            self.tables.append(_Table(self, rows, (self.places[first].dtype, others[first])))
 
     def _place(self, states: dict[Tensor, dict[str, Any]]) -> None:
         """Note where parameters and buffers are, and bring buffers into the order of parameters."""
@@ -1261,6 +1258,7 @@ def _suits(params: Sequence[Tensor]) -> bool:
 
 @functools.cache
 def _has_numba() -> bool:
+    """Whether there is a compiler for the CPU."""
     return importlib.util.find_spec("numba") is not None
 
 

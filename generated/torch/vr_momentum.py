@@ -67,7 +67,7 @@ PROVENANCE = {
     "generator version": "0.1.0",
     "SymPy version": "1.14.0",
     "spec_sha256": "4e5b0153ccf11734aca291ea3bebe2fe907c4911ccb8a784f81e873926d492d5",
-    "body_sha256": "53a49c618c9416c1218f4797d3cbff62a47857f4576c486981029b033fe1a857",
+    "body_sha256": "b0c6188b4fdb7607c46e2e457c18a9a8928b2202ef3b2477944694f6450d7dc9",
     "command": "symplectic-codegen generate --catalog vr_momentum --target torch",
     "spec": {
         "format": 1,
@@ -537,7 +537,7 @@ class _Many:
         foreach = getattr(torch, f"_foreach_{name}", None)
         if foreach is not None and len(args) == 1:
             return cls(foreach(args[0].items))
-        if name in ("add", "mul") and isinstance(args[1], cls):
+        if name in ("add", "mul") and isinstance(args[-1], cls) and not kwargs:
             return cls(foreach(args[1].items, _operand(args[0])))
         return _each(function, *args, **(kwargs or {}))
 
@@ -977,18 +977,15 @@ class _Plan:
         self.gradients: Sequence[Tensor] = ()
         self.seen_gradients = b""
         self.shard_group = optimizer._shard_group
+        others = [_plain(p if p.grad is None else p.grad).dtype for p in self.rows]
+        forms = [(n * t.itemsize, _CODES[t]) for n, t in zip(self.sizes, others, strict=True)]
+        self.forms = np.array(forms, np.int64).reshape(-1, 2)
         self.tables = []
         kinds = [kind for kind, _ in sorted(chosen)]
         for kind in dict.fromkeys(kinds):
             first = kinds.index(kind)
             rows = slice(first, first + kinds.count(kind))
-            gradient = self.rows[first].grad
-            other = self.rows[first] if gradient is None else gradient
-            types = (_plain(self.rows[first]).dtype, _plain(other).dtype)
-            self.tables.append(_Table(self, rows, types))
-        types = [_plain(p if p.grad is None else p.grad).dtype for p in self.rows]
-        forms = [(n * t.itemsize, _CODES[t]) for n, t in zip(self.sizes, types, strict=True)]
-        self.forms = np.array(forms, np.int64).reshape(-1, 2)
+            self.tables.append(_Table(self, rows, (self.places[first].dtype, others[first])))
 
     def _place(self, states: dict[Tensor, dict[str, Any]]) -> None:
         """Note where parameters and buffers are, and bring buffers into the order of parameters."""
@@ -1195,6 +1192,7 @@ def _suits(params: Sequence[Tensor]) -> bool:
 
 @functools.cache
 def _has_numba() -> bool:
+    """Whether there is a compiler for the CPU."""
     return importlib.util.find_spec("numba") is not None
 
 
